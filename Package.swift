@@ -1,0 +1,120 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+// Dependencies point inward: the pure core knows nothing of NIO, HTTP or a database.
+let package = Package(
+    name: "torpor",
+    products: [
+        .library(name: "Torpor", targets: ["Torpor"]),
+        .library(name: "TorporHTTP", targets: ["TorporHTTP"]),
+        .library(name: "TorporTesting", targets: ["TorporTesting"]),
+        .executable(name: "torpor", targets: ["TorporCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Pure core.
+        .target(name: "TorporJSON", swiftSettings: settings),
+        .target(name: "TorporCore", swiftSettings: settings),
+        .target(name: "TorporProtocol", dependencies: ["TorporJSON"], swiftSettings: settings),
+
+        // The library that authors of MCP servers import.
+        .target(
+            name: "Torpor",
+            dependencies: [
+                "TorporCore", "TorporJSON", "TorporProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Adapters.
+        .target(
+            name: "TorporMetrics",
+            dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TorporHTTP",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporJSON", "TorporProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Test support for authors of MCP servers.
+        .target(
+            name: "TorporTesting",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporHTTP", "TorporJSON", "TorporProtocol",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // The program.
+        .target(name: "TorporServers", dependencies: ["Torpor"], swiftSettings: settings),
+        .executableTarget(
+            name: "TorporCLI",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporHTTP", "TorporMetrics", "TorporServers",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings
+        ),
+    ]
+)
+
+// The base that every CPU ratio is taken against; see Benchmarks/README.md.
+if Context.environment["TORPOR_BENCHMARKS"] != nil {
+    package.products.append(.executable(name: "BareNIO", targets: ["BareNIO"]))
+    package.targets.append(
+        .executableTarget(
+            name: "BareNIO",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Benchmarks/BareNIO",
+            swiftSettings: settings
+        ))
+}

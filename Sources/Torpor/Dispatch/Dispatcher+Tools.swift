@@ -1,0 +1,102 @@
+import Logging
+
+extension Dispatcher {
+    /// Checks a tool call and runs its handler: at once when it is inline, else later.
+    func callTool(_ operation: Operation) throws(Refusal) -> Dispatch {
+        let params = operation.params
+        let bytes = operation.bytes
+        guard params.name.kind == .string else { throw Refusal(200, .invalidParams, "tools/call needs name, a string.") }
+        guard let tool = self.table.tools[params.name, in: bytes.span] else {
+            throw Refusal(
+                200, .invalidParams, "There is no tool of this name.",
+                data: ["name": .string(String((params.name.string(in: bytes.span) ?? "").prefix(128)))])
+        }
+        guard params.arguments.kind == .object || !params.arguments.isPresent else {
+            throw Refusal(200, .invalidParams, "The member arguments must be an object.")
+        }
+        if let advice = self.violations(of: operation, tool) {
+            return .reply(self.finish(operation, tool, ToolResult([.text(advice)], isError: true)))
+        }
+        let call = Call(operation, name: tool.tool.description.name)
+        switch tool.tool.handler {
+        case .inline(let handler): return .reply(self.runInline(handler, call, operation, tool))
+        case .concurrent(let handler):
+            return try self.runLater(operation) {
+                do {
+                    return self.finish(operation, tool, try await handler(call))
+                } catch {
+                    return self.fail(operation, tool, error)
+                }
+            }
+        }
+    }
+
+    private func runInline(
+        _ handler: @Sendable (Call) throws -> ToolResult, _ call: Call, _ operation: Operation, _ tool: CompiledTool
+    ) -> Reply {
+        let reply: Reply
+        do {
+            reply = self.finish(operation, tool, try handler(call))
+        } catch {
+            reply = self.fail(operation, tool, error)
+        }
+        let nanoseconds = self.environment.monotonicNanoseconds() - operation.startNanoseconds
+        if nanoseconds > self.inlineNanosecondsMax {
+            self.environment.logger.warning(
+                "an inline tool kept the event loop for too long; declare it without inline",
+                metadata: ["name": "\(tool.tool.description.name)", "microseconds": "\(nanoseconds / 1_000)"])
+        }
+        return reply
+    }
+
+    /// What is wrong with the arguments, for the model; `nil` when they conform.
+    private func violations(of operation: Operation, _ tool: CompiledTool) -> String? {
+        let arguments = operation.params.arguments
+        let bytes = arguments.isPresent ? operation.bytes : Call.noArguments
+        let violations = tool.validator.validate(bytes.span, at: arguments.isPresent ? arguments.range : 0..<2)
+        guard !violations.isEmpty else { return nil }
+        let lines = violations.map { violation in
+            violation.path.isEmpty ? "- The arguments: \(violation.advice)." : "- \(violation.path): \(violation.advice)."
+        }
+        return "The arguments do not fit the tool's input schema:\n" + lines.joined(separator: "\n")
+    }
+
+    private func finish(_ operation: Operation, _ tool: CompiledTool, _ result: ToolResult) -> Reply {
+        self.finish(operation, tool: tool, error: result.isError ? "tool_error" : nil, capacity: 384) { writer in
+            writer.beginObject()
+            writer.key("content")
+            writer.beginArray()
+            for block in result.content { block.write(to: &writer, for: operation.revision) }
+            writer.endArray()
+            if let structured = result.structuredContent, operation.revision.showsStructure(isObject: structured.isObject) {
+                writer.member("structuredContent", structured)
+            }
+            if result.isError { writer.member("isError", true) }
+            self.end(&writer, operation)
+        }
+    }
+
+    /// What a failed handler is answered with: the model sees a ``ToolError``, the client program an ``MCPError``.
+    private func fail(_ operation: Operation, _ tool: CompiledTool, _ error: any Error) -> Reply {
+        switch error {
+        case let error as ToolError:
+            return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
+        case is MCPError, is CancellationError:
+            return self.fail(operation, tool: tool, self.refusal(for: error, of: operation, name: tool.tool.description.name))
+        default:
+            let refusal = self.refusal(for: error, of: operation, name: tool.tool.description.name)
+            return self.finish(operation, tool, ToolResult([.text(refusal.error.message)], isError: true))
+        }
+    }
+
+    /// Ends a result that is not cacheable.
+    func end(_ writer: inout JSONWriter, _ operation: Operation) {
+        if operation.isModern { writer.raw(self.table.modernEnd) } else { writer.endObject() }
+    }
+}
+
+extension JSONValue {
+    fileprivate var isObject: Bool {
+        if case .object = self { true } else { false }
+    }
+}

@@ -1,0 +1,236 @@
+import Logging
+
+/// Takes messages from transports and answers them from one immutable table.
+///
+/// It holds nothing per client and nothing per request: an answer is bound to the message it answers, never looked up by
+/// JSON-RPC id, so equal ids of different clients cannot meet.
+package final class Dispatcher: Sendable {
+    let table: ServerTable
+    let sessions: SessionAuthority
+    let environment: DispatcherEnvironment
+    let limits: CallLimits
+    let gate: CallGate
+    let metrics = OperationMetrics()
+
+    let inlineNanosecondsMax: Int64
+
+    package init(server: MCPServer, sessions: SessionAuthority, limits: CallLimits = CallLimits(), environment: DispatcherEnvironment) {
+        self.table = server.table
+        self.sessions = sessions
+        self.limits = limits
+        self.gate = CallGate(limits: limits)
+        self.inlineNanosecondsMax = Int64(limits.inlineDurationMax.components.seconds) * 1_000_000_000
+            + limits.inlineDurationMax.components.attoseconds / 1_000_000_000
+        self.environment = environment
+    }
+
+    /// The calls that run off the event loop now.
+    package var runningCallCount: Int { self.gate.runningCount }
+
+    /// Reads, checks and, unless a handler has to run off the event loop, answers a message.
+    ///
+    /// Takes microseconds and never waits. The order of the checks is that of the specification where it fixes outcomes:
+    /// JSON, shape, era, then the era's own checks.
+    package func dispatch(_ message: consuming IncomingMessage) -> Dispatch {
+        let start = self.environment.monotonicNanoseconds()
+        let envelope: Envelope
+        do {
+            envelope = try Envelope.parse(message.bytes.span, from: message.bodyStart)
+        } catch {
+            let offset = error.offset - message.bodyStart
+            return .reply(self.refuse(Refusal(400, .parseError, "The body is no JSON: \(error.reason) at byte \(offset).")))
+        }
+        switch envelope.shape {
+        case .request:
+            do {
+                return try self.start(self.classify(message, envelope, start))
+            } catch {
+                self.metrics.record(
+                    RequestMethod(envelope.method, in: message.bytes.span), tool: nil, error: "\(error.error.code.rawValue)",
+                    nanoseconds: self.environment.monotonicNanoseconds() - start)
+                return .reply(self.refuse(error, id: envelope.id, in: message.bytes))
+            }
+        case .notification: return .reply(self.acceptNotification(message, envelope))
+        case .response: return .reply(self.acceptResponse(message))
+        case .batch: return .reply(self.refuse(Refusal(400, .invalidRequest, "Batches are not served; send each message by itself.")))
+        case .invalid(let reason):
+            return .reply(self.refuse(Refusal(400, .invalidRequest, "\(reason)"), id: envelope.id, in: message.bytes))
+        }
+    }
+
+    /// Decides the era of a request and makes that era's checks. First match wins.
+    private func classify(
+        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64
+    ) throws(Refusal) -> Operation {
+        let bytes = message.bytes.span
+        let method = RequestMethod(envelope.method, in: bytes)
+        let named = message.headers.protocolVersion.flatMap { ProtocolRevision(bytes, in: $0) }
+        if envelope.params.meta.isModern || named?.era == .modern {
+            let served = Self.modernMethods.contains(method) && self.offers(method) ? method : .other
+            try ModernChecks.check(envelope, method: served, headers: message.mirrorsHeaders ? message.headers : nil, in: bytes)
+            return Operation(
+                message: message, envelope: envelope, method: method, revision: .v2026_07_28, session: nil, startNanoseconds: start,
+                logger: self.environment.logger)
+        }
+        let session = try self.legacySession(message)
+        if message.headers.protocolVersion != nil, named == nil {
+            let served = ProtocolRevision.allCases.map { JSONValue.string($0.rawValue) }
+            throw Refusal(
+                400, .invalidParams, "The header MCP-Protocol-Version names a revision that is not served.",
+                data: ["supported": .array(served)])
+        }
+        return Operation(
+            message: message, envelope: envelope, method: method, revision: session?.revision ?? named ?? .assumedLegacy,
+            session: session, startNanoseconds: start, logger: self.environment.logger)
+    }
+
+    private static let modernMethods: Set<RequestMethod> = [
+        .toolsCall, .toolsList, .resourcesList, .resourceTemplatesList, .resourcesRead, .promptsList, .promptsGet, .complete, .discover,
+    ]
+
+    /// Whether the server declares the capability that the method belongs to.
+    private func offers(_ method: RequestMethod) -> Bool {
+        switch method {
+        case .toolsCall, .toolsList: self.table.hasTools
+        case .resourcesList, .resourceTemplatesList, .resourcesRead: self.table.hasResources
+        case .promptsList, .promptsGet: self.table.hasPrompts
+        case .complete: self.table.hasCompletions
+        case .discover, .initialize, .ping, .initialized, .cancelled: true
+        case .other: false
+        }
+    }
+
+    /// Starts a request that has passed its era's checks.
+    private func start(_ operation: Operation) throws(Refusal) -> Dispatch {
+        guard self.offers(operation.method), operation.isModern || operation.method != .discover else {
+            throw Refusal(200, .methodNotFound, "The method is not served.")
+        }
+        switch operation.method {
+        case .toolsCall: return try self.callTool(operation)
+        case .toolsList: return try self.list(self.table.toolLists, operation)
+        case .resourcesList: return try self.listResources(operation)
+        case .resourceTemplatesList: return try self.list(self.table.templateLists, operation)
+        case .resourcesRead: return try self.readResource(operation)
+        case .promptsList: return try self.list(self.table.promptLists, operation)
+        case .promptsGet: return try self.getPrompt(operation)
+        case .complete: return try self.complete(operation)
+        case .discover: return .reply(self.finish(operation) { $0.raw(self.table.discovery) })
+        case .initialize: return .reply(try self.initialize(operation))
+        case .ping: return .reply(self.finish(operation) { $0.raw("{}") })
+        case .initialized, .cancelled, .other: throw Refusal(200, .methodNotFound, "This method is a notification, not a request.")
+        }
+    }
+
+    func list(_ list: EncodedList, _ operation: Operation) throws(Refusal) -> Dispatch {
+        do {
+            let bytes = operation.bytes
+            let page = try list.page(operation.params.cursor, in: bytes.span, for: operation.revision)
+            return .reply(self.finish(operation) { $0.raw(page) })
+        } catch {
+            throw Refusal(200, error.code, error.message)
+        }
+    }
+
+    // MARK: Answers
+
+    /// The answer that carries a result, and its entry in the metrics.
+    /// - Parameter error: The kind of failure that the result reports, if it does.
+    func finish(
+        _ operation: Operation, tool: CompiledTool? = nil, error: String? = nil, capacity: Int = 256,
+        _ writeResult: (inout JSONWriter) -> Void
+    ) -> Reply {
+        var writer = JSONWriter(capacity: capacity)
+        writer.raw("{\"jsonrpc\":\"2.0\",\"id\":")
+        writer.raw(operation.bytes[operation.envelope.id.sourceRange])
+        writer.raw(",\"result\":")
+        writeResult(&writer)
+        writer.raw("}")
+        self.record(operation, tool: tool, error: error)
+        return Reply(status: 200, body: writer.bytes)
+    }
+
+    /// The answer that carries an error, and its entry in the metrics.
+    func fail(_ operation: Operation, tool: CompiledTool? = nil, _ refusal: Refusal) -> Reply {
+        self.record(operation, tool: tool, error: "\(refusal.error.code.rawValue)")
+        return self.refuse(refusal, id: operation.envelope.id, in: operation.bytes)
+    }
+
+    private func record(_ operation: Operation, tool: CompiledTool?, error: String?) {
+        self.metrics.record(
+            operation.method, tool: tool, error: error,
+            nanoseconds: self.environment.monotonicNanoseconds() - operation.startNanoseconds)
+    }
+
+    /// An error answer; without an id when the message had none that could be read.
+    package func refuse(_ refusal: Refusal, id: JSONSlice = JSONSlice(), in bytes: [UInt8] = []) -> Reply {
+        var writer = JSONWriter()
+        writer.raw("{\"jsonrpc\":\"2.0\",")
+        if id.isPresent {
+            writer.raw("\"id\":")
+            writer.raw(bytes[id.sourceRange])
+            writer.raw(",")
+        }
+        writer.raw("\"error\":")
+        writer.beginObject()
+        writer.key("code")
+        writer.integer(refusal.error.code.rawValue)
+        writer.member("message", refusal.error.message)
+        writer.member("data", refusal.error.data)
+        writer.endObject()
+        writer.raw("}")
+        return Reply(status: refusal.status, body: writer.bytes, retryAfterSeconds: refusal.retryAfterSeconds)
+    }
+
+    /// The refusal for an error that a handler threw; what is not meant for the client is logged, not sent.
+    func refusal(for error: any Error, of operation: Operation, name: String) -> Refusal {
+        switch error {
+        case let error as MCPError:
+            let code = error.code == .resourceNotFound && operation.isModern ? MCPError.Code.invalidParams : error.code
+            return Refusal(200, code, error.message, data: error.data)
+        case let error as ToolError: return Refusal(200, .internalError, error.message)
+        case is CancellationError: return Refusal(200, .internalError, "The call was cancelled.")
+        default:
+            self.environment.logger.error(
+                "handler failed", metadata: ["method": "\(operation.method.name)", "name": "\(name)", "error": "\(String(reflecting: error))"])
+            return Refusal(200, .internalError, "The server failed at this call; its log says why.")
+        }
+    }
+
+    /// Admits a call that runs off the event loop.
+    func runLater(_ operation: Operation, _ body: @escaping @Sendable () async -> Reply) throws(Refusal) -> Dispatch {
+        try self.gate.enter(operation.message)
+        return .call(PendingCall(dispatcher: self, operation: operation, body: body))
+    }
+}
+
+/// A call that was admitted and waits to be run.
+package struct PendingCall: Sendable {
+    let dispatcher: Dispatcher
+    let operation: Operation
+    let body: @Sendable () async -> Reply
+
+    /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy one.
+    package var endsWithConnection: Bool { self.operation.isModern }
+
+    /// Runs the handler and answers, also when its task is cancelled.
+    ///
+    /// The call counts as running from its dispatch until this returns, so every pending call is run, once.
+    package func run() async -> Reply {
+        let reply = await self.body()
+        self.dispatcher.gate.leave(self.operation.message)
+        return reply
+    }
+
+    /// The answer to give in its stead when it has taken longer than `limit`.
+    package func timedOut(after limit: Duration) -> Reply {
+        self.dispatcher.fail(
+            self.operation, Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled."))
+    }
+
+    /// The answer to give in its stead when the server stops first.
+    package func cutShort() -> Reply {
+        self.dispatcher.fail(
+            self.operation,
+            Refusal(503, .internalError, "The server is stopping and could not finish this call. Try again.", retryAfterSeconds: 1))
+    }
+}

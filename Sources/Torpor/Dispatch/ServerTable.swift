@@ -1,0 +1,181 @@
+import Metrics
+
+/// A server, compiled: everything about it that does not depend on the request, made once and shared by all requests.
+package final class ServerTable: Sendable {
+    package let implementation: Implementation
+    let tools: NameTable<CompiledTool>
+    let resources: NameTable<Resource>
+    let templates: [ResourceTemplate]
+    let prompts: NameTable<Prompt>
+    let toolLists: EncodedList
+    let resourceLists: EncodedList
+    let templateLists: EncodedList
+    let promptLists: EncodedList
+    let lists: ListOptions
+    /// The end of every modern result: `,"resultType":"complete","_meta":{…serverInfo…}}`.
+    let modernEnd: [UInt8]
+    /// The result of `server/discover`.
+    let discovery: [UInt8]
+    /// By revision index: `"capabilities":…,"serverInfo":…` and instructions, for `initialize`.
+    private let introductions: [[UInt8]]
+    let hasTools, hasResources, hasPrompts, hasCompletions: Bool
+
+    init(_ definition: ServerDefinition) {
+        self.implementation = definition.implementation
+        self.lists = definition.lists
+        self.tools = NameTable(definition.tools.map { ($0.description.name, CompiledTool($0)) }, of: "tools")
+        self.resources = NameTable(definition.resources.map { ($0.description.uri, $0) }, of: "resources")
+        self.templates = definition.templates
+        self.prompts = NameTable(definition.prompts.map { ($0.description.name, $0) }, of: "prompts")
+        self.hasTools = !definition.tools.isEmpty
+        self.hasResources = !definition.resources.isEmpty || !definition.templates.isEmpty
+        self.hasPrompts = !definition.prompts.isEmpty
+        self.hasCompletions =
+            definition.templates.contains { !$0.completions.isEmpty } || definition.prompts.contains { !$0.completions.isEmpty }
+        precondition(
+            Set(definition.templates.map(\.description.uriTemplate)).count == definition.templates.count,
+            "no two resource templates are the same")
+
+        var end = JSONWriter(capacity: 200)
+        end.raw(",\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":")
+        self.implementation.write(to: &end, for: .v2026_07_28)
+        end.raw("}}")
+        self.modernEnd = end.bytes
+
+        let list = { (name: StaticString, entries: [@Sendable (inout JSONWriter, ProtocolRevision) -> Void]) in
+            EncodedList(name, entries: entries, options: definition.lists, modernEnd: end.bytes)
+        }
+        self.toolLists = list("tools", definition.tools.map { tool in { tool.description.write(to: &$0, for: $1) } })
+        self.resourceLists = list("resources", definition.resources.map { resource in { resource.description.write(to: &$0, for: $1) } })
+        self.templateLists = list(
+            "resourceTemplates", definition.templates.map { template in { template.description.write(to: &$0, for: $1) } })
+        self.promptLists = list("prompts", definition.prompts.map { prompt in { prompt.description.write(to: &$0, for: $1) } })
+
+        let capabilities = Self.capabilities(
+            tools: self.hasTools, resources: self.hasResources, prompts: self.hasPrompts, completions: self.hasCompletions)
+        self.discovery = Self.discovery(definition, capabilities, modernEnd: self.modernEnd)
+        self.introductions = ProtocolRevision.allCases.map { Self.introduction(definition, capabilities, for: $0) }
+    }
+
+    /// The members of an `initialize` result beside `protocolVersion`, without the brace that opens it.
+    func introduction(for revision: ProtocolRevision) -> [UInt8] { self.introductions[revision.index] }
+
+    private static func capabilities(
+        tools: Bool, resources: Bool, prompts: Bool, completions: Bool
+    ) -> @Sendable (inout JSONWriter, ProtocolRevision) -> Void {
+        { writer, revision in
+            writer.beginObject()
+            for (name, isOffered) in [
+                ("completions", completions && revision >= .v2025_03_26), ("prompts", prompts), ("resources", resources), ("tools", tools),
+            ] where isOffered {
+                writer.key(name)
+                writer.beginObject()
+                writer.endObject()
+            }
+            writer.endObject()
+        }
+    }
+
+    private static func discovery(
+        _ definition: ServerDefinition, _ capabilities: (inout JSONWriter, ProtocolRevision) -> Void, modernEnd: [UInt8]
+    ) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("supportedVersions")
+        writer.beginArray()
+        for revision in ProtocolRevision.modern { writer.string(revision.rawValue) }
+        writer.endArray()
+        writer.key("capabilities")
+        capabilities(&writer, .v2026_07_28)
+        writer.member("instructions", definition.instructions)
+        writer.key("ttlMs")
+        writer.integer(definition.lists.timeToLive.wholeMilliseconds)
+        writer.member("cacheScope", "public")
+        writer.raw(modernEnd)
+        return writer.bytes
+    }
+
+    private static func introduction(
+        _ definition: ServerDefinition, _ capabilities: (inout JSONWriter, ProtocolRevision) -> Void, for revision: ProtocolRevision
+    ) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.raw(",\"capabilities\":")
+        capabilities(&writer, revision)
+        writer.raw(",\"serverInfo\":")
+        var info = JSONWriter()
+        definition.implementation.write(to: &info, for: revision)
+        writer.raw(info.bytes)
+        if let instructions = definition.instructions {
+            writer.raw(",\"instructions\":")
+            var text = JSONWriter()
+            text.string(instructions)
+            writer.raw(text.bytes)
+        }
+        writer.raw("}")
+        return writer.bytes
+    }
+}
+
+/// A tool with its validator and its metrics.
+final class CompiledTool: Sendable {
+    let tool: Tool
+    let validator: SchemaValidator
+    let duration: Timer
+
+    init(_ tool: Tool) {
+        self.tool = tool
+        self.validator = SchemaValidator(tool.description.inputSchema)
+        self.duration = OperationMetrics.timer(.toolsCall, tool: tool.description.name, error: nil)
+    }
+}
+
+/// Finds values by name, comparing bytes, so that no text is made from a request to look one up.
+struct NameTable<Value: Sendable>: Sendable {
+    private let entries: [(name: [UInt8], value: Value)]
+
+    init(_ entries: [(String, Value)], of kind: String) {
+        let sorted = entries.map { (name: Array($0.0.utf8), value: $0.1) }
+            .sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        for (left, right) in zip(sorted, sorted.dropFirst()) where left.name == right.name {
+            preconditionFailure("two \(kind) have the name \(String(decoding: left.name, as: UTF8.self))")
+        }
+        self.entries = sorted
+    }
+
+    var isEmpty: Bool { self.entries.isEmpty }
+    var values: [Value] { self.entries.map(\.value) }
+
+    /// - Complexity: O(log n) comparisons.
+    subscript(_ slice: JSONSlice, in bytes: Span<UInt8>) -> Value? {
+        if slice.hasEscapes {
+            guard let text = slice.string(in: bytes) else { return nil }
+            let name = Array(text.utf8)
+            return self.find(name.span, 0..<name.count)
+        }
+        guard slice.kind == .string else { return nil }
+        return self.find(bytes, slice.range)
+    }
+
+    private func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Value? {
+        var low = 0
+        var high = self.entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            switch Self.compare(bytes, range, self.entries[middle].name) {
+            case 0: return self.entries[middle].value
+            case ..<0: high = middle
+            default: low = middle + 1
+            }
+        }
+        return nil
+    }
+
+    /// Below, at or above zero as the name in the request sorts before, with or after the other.
+    private static func compare(_ bytes: Span<UInt8>, _ range: Range<Int>, _ name: [UInt8]) -> Int {
+        for offset in 0..<min(range.count, name.count) {
+            let difference = Int(bytes[range.lowerBound + offset]) - Int(name[offset])
+            if difference != 0 { return difference }
+        }
+        return range.count - name.count
+    }
+}

@@ -1,0 +1,78 @@
+import Glibc
+import Yams
+
+/// The layers a setting may come from: flags over environment over file over defaults.
+struct ConfigurationSources {
+    /// A setting with the place it came from, for errors.
+    struct Setting {
+        let key: ServeKey
+        let text: String
+        let origin: String
+
+        func fault(_ expectation: String) -> ConfigurationError {
+            ConfigurationError(description: "\(self.origin): \"\(self.text)\" is no \(expectation)")
+        }
+    }
+
+    private var settings: [ServeKey: Setting] = [:]
+
+    /// - Parameters:
+    ///   - flags: By key.
+    ///   - environment: Variables; those that begin with `TORPOR_` must be known.
+    ///   - file: The text of a configuration file and its name, if there is one.
+    init(flags: [String: String], environment: [String: String], file: (name: String, text: String)?) throws(ConfigurationError) {
+        if let file { try self.add(file: file.text, named: file.name) }
+        try self.add(environment: environment)
+        for key in ServeKey.allCases {
+            if let text = flags[key.rawValue] { self.settings[key] = Setting(key: key, text: text, origin: "--\(key.rawValue)") }
+        }
+    }
+
+    subscript(_ key: ServeKey) -> Setting? { self.settings[key] }
+
+    private mutating func add(environment: [String: String]) throws(ConfigurationError) {
+        for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("TORPOR_") {
+            // TORPOR_CONFIG names the file; TORPOR_TOKEN is read by clients.
+            if name == "TORPOR_CONFIG" || name == "TORPOR_TOKEN" { continue }
+            guard let key = ServeKey.allCases.first(where: { $0.variable == name }) else {
+                throw ConfigurationError(description: "environment: there is no setting \(name)" + Self.advice(name))
+            }
+            self.settings[key] = Setting(key: key, text: text, origin: name)
+        }
+    }
+
+    private mutating func add(file text: String, named name: String) throws(ConfigurationError) {
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: text)
+        } catch {
+            throw ConfigurationError(description: "\(name): \(error)")
+        }
+        guard let node else { return }
+        guard let mapping = node.mapping else { throw ConfigurationError(description: "\(name): expected lines of key: value") }
+        for (keyNode, value) in mapping {
+            let keyName = keyNode.string ?? "?"
+            let line = keyNode.mark.map { " line \($0.line)" } ?? ""
+            guard let key = ServeKey(rawValue: keyName) else {
+                throw ConfigurationError(description: "\(name)\(line): there is no setting \"\(keyName)\"" + Self.advice(keyName))
+            }
+            let texts = value.scalar.map { [$0.string] } ?? value.sequence?.compactMap(\.scalar?.string) ?? []
+            guard !texts.isEmpty else { throw ConfigurationError(description: "\(name)\(line): \(keyName) needs a value") }
+            self.settings[key] = Setting(key: key, text: texts.joined(separator: ","), origin: "\(name)\(line), \(keyName)")
+        }
+    }
+
+    /// The setting that was perhaps meant.
+    private static func advice(_ name: String) -> String {
+        let plain = (name.hasPrefix("TORPOR_") ? String(name.dropFirst("TORPOR_".count)) : name).lowercased().map { $0 == "_" ? "-" : $0 }
+        let near = ServeKey.allCases.filter { key in
+            key.rawValue.hasPrefix(String(plain.prefix(4))) || key.rawValue.contains(String(plain))
+        }
+        return near.isEmpty ? "; see torpor serve --help" : "; is it \(near.map(\.rawValue).joined(separator: " or "))?"
+    }
+}
+
+/// A setting that cannot be used: names where it came from and what was expected.
+struct ConfigurationError: Error, CustomStringConvertible {
+    let description: String
+}

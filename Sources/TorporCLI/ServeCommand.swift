@@ -1,0 +1,73 @@
+import ArgumentParser
+import Glibc
+import Logging
+import Metrics
+import ServiceLifecycle
+import Torpor
+import TorporHTTP
+import TorporMetrics
+import TorporServers
+
+/// `torpor serve`: runs a server until it is told to stop.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve a built-in MCP server over HTTP.",
+        discussion: """
+            Settings come from flags, from TORPOR_* variables (TORPOR_MAX_REQUEST for --max-request), from torpor.yaml, and from defaults, \
+            in that order. Sizes take units (4MiB), durations too (30s, 10m, 24h). The first SIGTERM or Ctrl-C drains; the second exits now.
+            """)
+
+    @OptionGroup var options: ServeOptions
+
+    func run() async throws {
+        let configuration: ServeConfiguration
+        let authentication: Authentication
+        var keys = SealingKeys.perProcess()
+        do {
+            let environment = ProcessEnvironment.all
+            let file = try ConfigurationFile.read(named: self.options.config ?? environment["TORPOR_CONFIG"])
+            configuration = try ServeConfiguration(
+                ConfigurationSources(flags: self.options.given, environment: environment, file: file))
+            if let path = configuration.tokenFilePath {
+                authentication = .tokens(try TokenFile(path: path))
+            } else {
+                authentication = .none
+            }
+            if let file = configuration.keyFile { keys = try file.loadOrCreate() }
+        } catch {
+            throw Failure(error)
+        }
+        let registry = MetricsRegistry()
+        MetricsSystem.bootstrap(registry)
+        var logger = Logger(label: "torpor") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = configuration.logLevel
+        let program = ServeProgram(
+            configuration: configuration, authentication: authentication, keys: keys, registry: registry, logger: logger)
+        do {
+            try await program.run()
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    /// An error as a person should read it, without the parser's hint on usage.
+    private struct Failure: Error, CustomStringConvertible {
+        let description: String
+        init(_ error: any Error) { self.description = "\(error)" }
+    }
+}
+
+/// The environment of the process.
+enum ProcessEnvironment {
+    static var all: [String: String] {
+        var variables: [String: String] = [:]
+        var pointer = environ
+        while let entry = pointer.pointee {
+            let text = String(cString: entry)
+            if let sign = text.firstIndex(of: "=") { variables[String(text[..<sign])] = String(text[text.index(after: sign)...]) }
+            pointer += 1
+        }
+        return variables
+    }
+}

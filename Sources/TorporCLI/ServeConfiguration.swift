@@ -1,0 +1,125 @@
+import Logging
+import Torpor
+import TorporHTTP
+import TorporServers
+
+/// The settings of `torpor serve`, checked and complete.
+struct ServeConfiguration {
+    var http = HTTPConfiguration()
+    var limits = CallLimits()
+    var adminHost = "127.0.0.1"
+    var adminPort = 9_464
+    var server = BuiltInServer.workbench
+    var store = "memory:"
+    var keyFile: KeyFile?
+    var sessionLifetime = Duration.seconds(86_400)
+    var tokenFilePath: String?
+    var logLevel = Logger.Level.info
+
+    init(_ sources: ConfigurationSources) throws(ConfigurationError) {
+        try self.readEndpoint(sources)
+        try self.readLimits(sources)
+        if let setting = sources[.server] {
+            guard let server = BuiltInServer(rawValue: setting.text) else {
+                throw setting.fault("built-in server; they are \(BuiltInServer.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            self.server = server
+        }
+        if let setting = sources[.store] {
+            guard setting.text == "memory:" else { throw setting.fault("store of this version; it has memory: only") }
+        }
+        if let setting = sources[.keyFile] { self.keyFile = KeyFile(path: setting.text) }
+        if let setting = sources[.sessionLifetime] {
+            self.sessionLifetime = try Self.duration(setting, least: .seconds(1))
+        }
+        if let setting = sources[.auth], setting.text != "none" {
+            guard setting.text.hasPrefix("token-file="), setting.text.count > "token-file=".count else {
+                throw setting.fault("way of authentication; use none or token-file=PATH")
+            }
+            self.tokenFilePath = String(setting.text.dropFirst("token-file=".count))
+        }
+        if let setting = sources[.logLevel] {
+            guard let level = Logger.Level(rawValue: setting.text) else {
+                throw setting.fault("log level; use trace, debug, info, notice, warning, error or critical")
+            }
+            self.logLevel = level
+        }
+    }
+
+    private mutating func readEndpoint(_ sources: ConfigurationSources) throws(ConfigurationError) {
+        if let setting = sources[.host] { self.http.host = setting.text }
+        if let setting = sources[.port] { self.http.port = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)") }
+        if let setting = sources[.adminHost] { self.adminHost = setting.text }
+        if let setting = sources[.adminPort] { self.adminPort = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)") }
+        if self.adminPort != 0, self.adminPort == self.http.port {
+            throw ConfigurationError(description: "admin-port: \(self.adminPort) is the port of the MCP endpoint already")
+        }
+        if let setting = sources[.insecure] {
+            guard let flag = Bool(setting.text) else { throw setting.fault("Boolean; use true or false") }
+            self.http.allowsAnonymousBeyondLoopback = flag
+        }
+        if let setting = sources[.allowedHosts] { self.http.allowedHosts = Self.list(setting) }
+        if let setting = sources[.allowedOrigins] {
+            self.http.allowedOrigins = Self.list(setting)
+            guard self.http.allowedOrigins.allSatisfy({ $0.contains("://") && !$0.hasSuffix("/") }) else {
+                throw setting.fault("list of origins such as https://app.example.com, without a path")
+            }
+        }
+        if let setting = sources[.eventLoops] { self.http.eventLoopCount = try Self.integer(setting, in: 1...256, "count (1 to 256)") }
+    }
+
+    private mutating func readLimits(_ sources: ConfigurationSources) throws(ConfigurationError) {
+        let counts = 1...1_000_000
+        if let setting = sources[.maxRequest] {
+            self.http.requestMax = try Self.size(setting, in: .kibibytes(1)...(.gibibytes(1)))
+        }
+        if let setting = sources[.maxBuffers] {
+            self.http.buffersMax = try Self.size(setting, in: .mebibytes(1)...(.gibibytes(1_024)))
+        }
+        guard self.http.requestMax <= self.http.buffersMax else {
+            throw ConfigurationError(
+                description: "max-request: one request of \(self.http.requestMax) would not fit in max-buffers, \(self.http.buffersMax)")
+        }
+        if let setting = sources[.maxCalls] { self.limits.callsMax = try Self.integer(setting, in: counts, "count (1 to 1000000)") }
+        if let setting = sources[.principalCalls], setting.text != "off" {
+            self.limits.principalCallsMax = try Self.integer(setting, in: counts, "count (1 to 1000000, or off)")
+        }
+        if let setting = sources[.maxConnections] {
+            self.http.connectionsMax = try Self.integer(setting, in: counts, "count (1 to 1000000)")
+            self.http.connectionsPerAddressMax = max(1, self.http.connectionsMax / 4)
+        }
+        if let setting = sources[.maxConnectionsPerAddress] {
+            self.http.connectionsPerAddressMax = try Self.integer(setting, in: counts, "count (1 to 1000000)")
+        }
+        if let setting = sources[.callTimeout] { self.http.callTimeout = try Self.duration(setting, least: .seconds(1)) }
+        if let setting = sources[.drainDelay] { self.http.drainDelay = try Self.duration(setting, least: .zero) }
+        if let setting = sources[.gracePeriod] { self.http.gracePeriod = try Self.duration(setting, least: .zero) }
+    }
+
+    private static func integer(
+        _ setting: ConfigurationSources.Setting, in range: ClosedRange<Int>, _ name: String
+    ) throws(ConfigurationError) -> Int {
+        guard let number = Int(setting.text), range.contains(number) else { throw setting.fault(name) }
+        return number
+    }
+
+    private static func size(
+        _ setting: ConfigurationSources.Setting, in range: ClosedRange<ByteCount>
+    ) throws(ConfigurationError) -> ByteCount {
+        guard let size = ByteCount(parsing: setting.text), range.contains(size) else {
+            throw setting.fault("size from \(range.lowerBound) to \(range.upperBound), such as 4MiB")
+        }
+        return size
+    }
+
+    private static func duration(_ setting: ConfigurationSources.Setting, least: Duration) throws(ConfigurationError) -> Duration {
+        guard let duration = Duration(parsing: setting.text), duration >= least else {
+            throw setting.fault("duration of at least \(least.text), such as 30s, 10m or 24h")
+        }
+        return duration
+    }
+
+    private static func list(_ setting: ConfigurationSources.Setting) -> [String] {
+        setting.text.split(separator: ",").map { String($0.drop { $0 == " " }) }.filter { !$0.isEmpty }
+    }
+}

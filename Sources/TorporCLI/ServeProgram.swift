@@ -1,0 +1,130 @@
+import Glibc
+import Logging
+import ServiceLifecycle
+import Torpor
+import TorporHTTP
+import TorporMetrics
+import TorporServers
+import UnixSignals
+
+/// The running program: the listener, the admin listener, and what looks after them.
+struct ServeProgram {
+    let configuration: ServeConfiguration
+    let authentication: Authentication
+    let keys: SealingKeys
+    let registry: MetricsRegistry
+    let logger: Logger
+
+    /// Runs until a signal has drained it.
+    /// - Throws: when something could not start, or calls had to be cut short.
+    func run() async throws {
+        let monitor = ProgressMonitor()
+        let banner = Banner(configuration)
+        let http = HTTPServer(
+            self.configuration.server.make(version: torporVersion), configuration: self.configuration.http,
+            authentication: self.authentication, keys: self.keys, sessionLifetime: self.configuration.sessionLifetime,
+            limits: self.configuration.limits, environment: DispatcherEnvironment(logger: self.logger), monitor: monitor,
+            onListening: { port in banner.print(port: port) })
+        self.registry.collectProcessMetrics()
+        self.exposeStatistics(of: http)
+        // Stopped from the last to the first: health checks answer until the listener has drained.
+        var services: [any Service] = []
+        if self.configuration.adminPort != 0 { services.append(self.adminListener(http, monitor)) }
+        services += [PoolHeartbeat(monitor: monitor), FileReloader(self.reloads(http), logger: self.logger), http]
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }, logger: self.quietLogger))
+        try await Self.run(group)
+    }
+
+    /// Runs the services; the first signal drains, the second ends the process at once.
+    private static func run(_ group: ServiceGroup) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            tasks.addTask {
+                var isDraining = false
+                for await _ in signals {
+                    if isDraining { exit(130) }
+                    isDraining = true
+                    await group.triggerGracefulShutdown()
+                }
+            }
+            defer { tasks.cancelAll() }
+            try await tasks.next()
+        }
+    }
+
+    /// The group logs each service's beginning and end; that is noise below `debug`.
+    private var quietLogger: Logger {
+        var logger = self.logger
+        if logger.logLevel > .debug { logger.logLevel = .error }
+        return logger
+    }
+
+    private func adminListener(_ http: HTTPServer, _ monitor: ProgressMonitor) -> AdminListener {
+        AdminListener(
+            configuration: AdminConfiguration(host: self.configuration.adminHost, port: self.configuration.adminPort),
+            sources: AdminSources(
+                metricsText: { self.registry.text() },
+                liveness: {
+                    let stalled = monitor.stalled(at: UInt64(SystemTime.monotonicNanoseconds()))
+                    return HealthReport(reasons: stalled.map { "\($0) has made no progress for 10 s" })
+                },
+                readiness: {
+                    let statistics = http.statistics
+                    if statistics.isDraining { return HealthReport(reasons: ["the server is draining"]) }
+                    return HealthReport(reasons: statistics.isListening ? [] : ["the server does not listen yet"])
+                }), logger: self.quietLogger)
+    }
+
+    private func exposeStatistics(of http: HTTPServer) {
+        let limits = self.configuration
+        self.registry.help("mcp_server_operation_duration_seconds", "Time to answer an operation, by method, tool and kind of error.")
+        self.registry.help("mcp_server_session_duration_seconds", "Age of legacy sessions when a client ended them.")
+        self.registry.help("torpor_event_loop_lag_seconds", "How late an event loop was, measured once a second.")
+        self.registry.collect { scrape in
+            let statistics = http.statistics
+            scrape.gauge("torpor_connections", help: "Open connections.", Double(statistics.connections))
+            scrape.gauge("torpor_connections_limit", help: "Most connections.", Double(limits.http.connectionsMax))
+            scrape.gauge("torpor_calls_in_flight", help: "Calls running off the event loops.", Double(statistics.runningCalls))
+            scrape.gauge("torpor_calls_in_flight_limit", help: "Most such calls.", Double(limits.limits.callsMax))
+            scrape.gauge(
+                "torpor_buffered_bytes", help: "Large requests that are arriving and large answers that are not read.",
+                Double(statistics.bufferedBytes))
+            scrape.gauge("torpor_buffered_limit_bytes", help: "Most such bytes.", Double(limits.http.buffersMax.bytes))
+            scrape.gauge(
+                "torpor_ended_sessions", help: "Sessions ended before their time and still remembered for it.",
+                Double(statistics.endedSessions))
+        }
+    }
+
+    /// The files to watch, and what to do when one has changed.
+    private func reloads(_ http: HTTPServer) -> [FileReloader.Watch] {
+        var watches: [FileReloader.Watch] = []
+        if let file = self.configuration.keyFile {
+            watches.append(.init(path: file.path) { http.replaceKeys(try file.load()) })
+        }
+        if let file = self.authentication.tokenFile {
+            watches.append(.init(path: file.path) { try file.reload() })
+        }
+        return watches
+    }
+}
+
+/// Beats once a second on the pool where handlers run, so that `/livez` notices when it is stuck.
+struct PoolHeartbeat: Service {
+    let monitor: ProgressMonitor
+
+    func run() async throws {
+        let heartbeat = self.monitor.beat(for: "the handlers' thread pool", at: UInt64(SystemTime.monotonicNanoseconds()))
+        defer { heartbeat.end() }
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                heartbeat.beat(at: UInt64(SystemTime.monotonicNanoseconds()))
+                // Cancellation ends the loop above.
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+}

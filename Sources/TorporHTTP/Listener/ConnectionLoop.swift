@@ -1,0 +1,108 @@
+import CoreMetrics
+import Metrics
+import NIOCore
+import Torpor
+
+/// What the connections of one event loop share. Used on that loop only, hence without locks.
+final class ConnectionLoop {
+    let eventLoop: any EventLoop
+    /// Seconds since the loop began to tick: the clock of all time limits, so that requests read none.
+    private(set) var tick = 0
+    /// The `Date` field of answers.
+    private(set) var date: [UInt8] = []
+    /// The calls that run for connections of this loop, also for those that are gone.
+    var calls: [UInt64: RunningCall] = [:]
+    private var connections: [ObjectIdentifier: MCPConnection] = [:]
+    private var nextCall: UInt64 = 0
+    private var ticking: RepeatedTask?
+    private var drained: EventLoopPromise<Void>?
+    private let heartbeat: Heartbeat?
+    private let lag: Timer
+    private var expectedTickNanoseconds: Int64 = 0
+
+    private static let tickInterval = TimeAmount.seconds(1)
+
+    init(_ eventLoop: any EventLoop, heartbeat: Heartbeat?) {
+        self.eventLoop = eventLoop
+        self.heartbeat = heartbeat
+        self.lag = Timer(label: "torpor_event_loop_lag_seconds")
+        self.date = HTTPDate.field(secondsSince1970: Int(SystemTime.wallTime().milliseconds / 1_000))
+    }
+
+    /// Begins to tick.
+    func start() {
+        self.expectedTickNanoseconds = SystemTime.monotonicNanoseconds() + Self.tickInterval.nanoseconds
+        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.ticking = self.eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
+            bound.value.beat()
+        }
+    }
+
+    func stop() {
+        self.ticking?.cancel()
+        self.heartbeat?.end()
+    }
+
+    /// Measures how late the loop is, and lets every connection look at its time limits.
+    private func beat() {
+        let now = SystemTime.monotonicNanoseconds()
+        self.lag.recordNanoseconds(max(0, now - self.expectedTickNanoseconds))
+        self.expectedTickNanoseconds = now + Self.tickInterval.nanoseconds
+        self.heartbeat?.beat(at: UInt64(now))
+        self.date = HTTPDate.field(secondsSince1970: Int(SystemTime.wallTime().milliseconds / 1_000))
+        self.tick += 1
+        for connection in Array(self.connections.values) { connection.checkTimeLimits() }
+    }
+
+    func add(_ connection: MCPConnection) { self.connections[ObjectIdentifier(connection)] = connection }
+
+    func remove(_ connection: MCPConnection) {
+        self.connections[ObjectIdentifier(connection)] = nil
+        self.noteDrained()
+    }
+
+    /// A name for the next call, never used again.
+    func newCallName() -> UInt64 {
+        self.nextCall += 1
+        return self.nextCall
+    }
+
+    /// A call has returned, whether or not anybody still waits for it.
+    func callEnded(_ name: UInt64) {
+        self.calls[name] = nil
+        self.noteDrained()
+    }
+
+    // MARK: Stopping
+
+    /// Lets no connection begin another request, and closes those that wait for one.
+    /// - Returns: fulfilled when no connection and no call is left.
+    func drain() -> EventLoopFuture<Void> {
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        self.drained = promise
+        for connection in Array(self.connections.values) { connection.drain() }
+        self.noteDrained()
+        return promise.futureResult
+    }
+
+    /// Answers every running call with an error that invites a retry, cancels it, and closes everything.
+    func cutShort() {
+        for connection in Array(self.connections.values) { connection.cutShort() }
+        for call in self.calls.values { call.task.cancel() }
+    }
+
+    private func noteDrained() {
+        guard let drained = self.drained, self.connections.isEmpty, self.calls.isEmpty else { return }
+        self.drained = nil
+        drained.succeed()
+    }
+}
+
+/// A call that runs off the event loop.
+struct RunningCall {
+    let name: UInt64
+    let call: PendingCall
+    /// Ends with the call; the loop keeps it until then, cancels it when nobody may wait any longer, and drains by waiting for it.
+    let task: Task<Void, Never>
+    let startTick: Int
+}

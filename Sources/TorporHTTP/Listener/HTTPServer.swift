@@ -1,0 +1,185 @@
+public import Logging
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+public import Torpor
+
+/// Serves an ``MCPServer`` over Streamable HTTP: every revision of the protocol on one endpoint.
+///
+///     try await HTTPServer(server).run()
+///
+/// `run()` listens until its task is cancelled or, as part of a `ServiceGroup`, a graceful shutdown begins; then it drains: takes no new
+/// connections, closes idle ones, lets running calls end within the grace period, and answers the rest with an error that invites a
+/// retry. Nothing it started outlives `run()`, except handlers that ignore their cancellation.
+public final class HTTPServer: Service {
+    /// What the server does now, for metrics and health checks.
+    public struct Statistics: Sendable {
+        public let connections: Int
+        /// Calls that run off the event loops.
+        public let runningCalls: Int
+        /// Bytes of large requests that are arriving and large answers that are not read.
+        public let bufferedBytes: Int
+        /// Sessions that were ended before their time and are still remembered for it.
+        public let endedSessions: Int
+        public let isListening: Bool
+        public let isDraining: Bool
+    }
+
+    private let listener: ListenerState
+    private let sessions: SessionAuthority
+    private let monitor: ProgressMonitor?
+    private let onListening: (@Sendable (Int) -> Void)?
+    private let listening = Atomic<Bool>(false)
+
+    /// - Parameters:
+    ///   - authentication: Who may call. Beyond loopback it is required, unless the configuration allows anonymous callers there.
+    ///   - keys: The keys that seal session ids. Default: made anew, so that sessions end with the process.
+    ///   - sessionLifetime: How long a session that keeps no state is honoured. Default 24 h.
+    ///   - onListening: Called with the port once the listener accepts connections.
+    public convenience init(
+        _ server: MCPServer, configuration: HTTPConfiguration = HTTPConfiguration(), authentication: Authentication = .none,
+        keys: SealingKeys = .perProcess(), sessionLifetime: Duration = .seconds(86_400), limits: CallLimits = CallLimits(),
+        logger: Logger = Logger(label: "torpor"), onListening: (@Sendable (Int) -> Void)? = nil
+    ) {
+        self.init(
+            server, configuration: configuration, authentication: authentication, keys: keys, sessionLifetime: sessionLifetime,
+            limits: limits, environment: DispatcherEnvironment(logger: logger), monitor: nil, onListening: onListening)
+    }
+
+    /// - Parameter monitor: Gets a heartbeat of each event loop, once a second.
+    package init(
+        _ server: MCPServer, configuration: HTTPConfiguration, authentication: Authentication, keys: SealingKeys,
+        sessionLifetime: Duration, limits: CallLimits, environment: DispatcherEnvironment, monitor: ProgressMonitor?,
+        onListening: (@Sendable (Int) -> Void)?
+    ) {
+        // Without a store nothing outlives a session but its id, so tokens of any process with the same keys are at home here.
+        self.sessions = SessionAuthority(keys: keys, lifetime: sessionLifetime, store: 0)
+        let dispatcher = Dispatcher(server: server, sessions: self.sessions, limits: limits, environment: environment)
+        self.listener = ListenerState(
+            dispatcher: dispatcher, configuration: configuration, authentication: authentication, logger: environment.logger)
+        self.monitor = monitor
+        self.onListening = onListening
+    }
+
+    /// Seals with the first of `keys` from now on; sessions sealed by none of them are unknown.
+    public func replaceKeys(_ keys: SealingKeys) { self.sessions.replaceKeys(keys) }
+
+    public var statistics: Statistics {
+        Statistics(
+            connections: self.listener.gate.count, runningCalls: self.listener.dispatcher.runningCallCount,
+            bufferedBytes: self.listener.buffers.usedBytes, endedSessions: self.sessions.tombstoneCount,
+            isListening: self.listening.load(ordering: .relaxed), isDraining: self.listener.isDraining)
+    }
+
+    /// Listens until shut down.
+    /// - Throws: ``HTTPServerError`` when it cannot listen, would let strangers in, or calls had to be cut short at the end.
+    public func run() async throws {
+        let configuration = self.listener.configuration
+        if case .none = self.listener.authentication.kind, !configuration.isLoopback, !configuration.allowsAnonymousBeyondLoopback {
+            throw HTTPServerError(
+                code: .unsafeConfiguration,
+                description: "listening at \(configuration.host) would let anybody in: use --auth token-file=PATH, or --insecure if that is meant")
+        }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoopCount)
+        do {
+            try await self.serve(on: group)
+        } catch {
+            try await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
+        let loops = try await self.makeLoops(group)
+        let channel = try await self.bind(group, loops)
+        self.listening.store(true, ordering: .relaxed)
+        self.onListening?(channel.localAddress?.port ?? self.listener.configuration.port)
+        await self.untilShutdown()
+        self.listening.store(false, ordering: .relaxed)
+        try await self.drain(channel, loops)
+    }
+
+    private func makeLoops(_ group: MultiThreadedEventLoopGroup) async throws -> [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] {
+        var loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] = [:]
+        for (index, eventLoop) in group.makeIterator().enumerated() {
+            let heartbeat = self.monitor?.beat(for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
+            loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
+                let loop = ConnectionLoop(eventLoop, heartbeat: heartbeat)
+                loop.start()
+                return NIOLoopBound(loop, eventLoop: eventLoop)
+            }.get()
+        }
+        return loops
+    }
+
+    private func bind(
+        _ group: MultiThreadedEventLoopGroup, _ loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>]
+    ) async throws -> any Channel {
+        let listener = self.listener
+        let configuration = listener.configuration
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let loop = loops[ObjectIdentifier(channel.eventLoop)]?.value else {
+                        preconditionFailure("a connection runs on one of the listener's event loops")
+                    }
+                    try channel.pipeline.syncOperations.addHandler(MCPConnection(listener: listener, loop: loop))
+                }
+            }
+        do {
+            return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        } catch {
+            throw HTTPServerError(
+                code: .cannotBind,
+                description: "cannot listen at \(configuration.host):\(configuration.port) (\(error)); choose another with --host and --port")
+        }
+    }
+
+    /// Returns when a graceful shutdown begins or the task is cancelled.
+    private func untilShutdown() async {
+        // Throws when cancelled, which is the other way to be told to stop.
+        try? await gracefulShutdown()
+    }
+
+    private func drain(_ channel: any Channel, _ loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>]) async throws {
+        let configuration = self.listener.configuration
+        self.listener.beginDraining()
+        // Cancellation only shortens the delay.
+        try? await Task.sleep(for: configuration.effectiveDrainDelay)
+        // A listener that failed is closed already.
+        try? await channel.close().get()
+        let drained = loops.values.map { bound in bound.eventLoop.flatSubmit { bound.value.drain() } }
+        let deadline = TimeAmount.milliseconds(Int64(configuration.gracePeriod.wholeMilliseconds))
+        let isDrained = await Self.wait(for: drained, atMost: deadline, on: channel.eventLoop)
+        let cut = self.statistics.runningCalls
+        for bound in loops.values {
+            try await bound.eventLoop.submit {
+                if !isDrained { bound.value.cutShort() }
+                bound.value.stop()
+            }.get()
+        }
+        guard !isDrained else { return }
+        // What was cut short is told so; give the sockets a moment to take it.
+        _ = await Self.wait(for: drained, atMost: .seconds(1), on: channel.eventLoop)
+        throw HTTPServerError(
+            code: .drainTimedOut,
+            description: "\(cut) calls were still running after the grace period of \(configuration.gracePeriod.text) and were answered 503")
+    }
+
+    private static func wait(for futures: [EventLoopFuture<Void>], atMost limit: TimeAmount, on eventLoop: any EventLoop) async -> Bool {
+        let promise = eventLoop.makePromise(of: Bool.self)
+        let timer = eventLoop.scheduleTask(in: limit) { promise.succeed(false) }
+        EventLoopFuture.andAllComplete(futures, on: eventLoop).whenComplete { _ in
+            timer.cancel()
+            promise.succeed(true)
+        }
+        // The promise only ever succeeds.
+        return (try? await promise.futureResult.get()) ?? false
+    }
+}

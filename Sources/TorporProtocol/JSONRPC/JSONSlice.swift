@@ -1,0 +1,63 @@
+package import TorporJSON
+
+/// Where a JSON value lies in the bytes of a message, and of what kind it is. Twelve bytes, so that an envelope stays small.
+package struct JSONSlice: Sendable, Equatable {
+    package enum Kind: UInt8, Sendable {
+        /// The message has no such member.
+        case absent
+        case object, array, string, number, bool, null
+    }
+
+    private var lower: UInt32 = 0
+    private var upper: UInt32 = 0
+    package private(set) var kind = Kind.absent
+    /// Only for strings: the text has escapes and must be decoded before it is compared.
+    package private(set) var hasEscapes = false
+
+    /// An absent value.
+    package init() {}
+
+    /// The value's range; for a string, of the text between its quotes.
+    package var range: Range<Int> { Int(self.lower)..<Int(self.upper) }
+    package var isPresent: Bool { self.kind != .absent }
+
+    /// The whole value as it stands in the message, a string with its quotes.
+    package var sourceRange: Range<Int> {
+        self.kind == .string ? Int(self.lower) - 1..<Int(self.upper) + 1 : self.range
+    }
+
+    /// Reads the next value, validating it.
+    package init(_ scanner: inout JSONScanner) throws(JSONError) {
+        switch try scanner.peek() {
+        case .string:
+            let (range, hasEscapes) = try scanner.string()
+            self.init(range: range, kind: .string, hasEscapes: hasEscapes)
+        case .object: self.init(range: try scanner.skipValue(), kind: .object)
+        case .array: self.init(range: try scanner.skipValue(), kind: .array)
+        case .number: self.init(range: try scanner.skipValue(), kind: .number)
+        case .true, .false: self.init(range: try scanner.skipValue(), kind: .bool)
+        case .null: self.init(range: try scanner.skipValue(), kind: .null)
+        }
+    }
+
+    package init(range: Range<Int>, kind: Kind, hasEscapes: Bool = false) {
+        // Bodies are limited far below 4 GiB; a larger one would have been refused by the transport.
+        self.lower = UInt32(range.lowerBound)
+        self.upper = UInt32(range.upperBound)
+        self.kind = kind
+        self.hasEscapes = hasEscapes
+    }
+
+    /// The text of a string value; `nil` for any other kind.
+    package func string(in bytes: Span<UInt8>) -> String? {
+        guard self.kind == .string else { return nil }
+        return JSONText.string(in: bytes, self.range, hasEscapes: self.hasEscapes)
+    }
+
+    /// Whether this is a string whose text is `text`.
+    package func equals(_ text: StaticString, in bytes: Span<UInt8>) -> Bool {
+        guard self.kind == .string else { return false }
+        if !self.hasEscapes { return bytes.matches(text, at: self.range) }
+        return self.string(in: bytes) == text.description
+    }
+}
