@@ -100,6 +100,40 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+
+        // Tests.
+        .testTarget(name: "TorporJSONTests", dependencies: ["TorporJSON"], swiftSettings: settings),
+        .testTarget(name: "TorporCoreTests", dependencies: ["TorporCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporMetricsTests",
+            dependencies: ["TorporMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporProtocolTests", dependencies: ["TorporJSON", "TorporProtocol"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporTests",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporJSON", "TorporProtocol", "TorporTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporHTTPTests",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporHTTP", "TorporJSON", "TorporProtocol", "TorporTesting",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
     ]
 )
 
