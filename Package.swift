@@ -29,7 +29,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // Pure core.
@@ -85,18 +84,20 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // C libraries, from Debian's -dev packages.
+        .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
         // The program.
         .target(name: "TorporServers", dependencies: ["Torpor"], swiftSettings: settings),
         .executableTarget(
             name: "TorporCLI",
             dependencies: [
-                "Torpor", "TorporCore", "TorporHTTP", "TorporMetrics", "TorporServers",
+                "CYaml", "Torpor", "TorporCore", "TorporHTTP", "TorporMetrics", "TorporServers",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings
         ),
@@ -106,7 +107,7 @@ let package = Package(
         .testTarget(name: "TorporCoreTests", dependencies: ["TorporCore"], swiftSettings: settings),
         .testTarget(
             name: "TorporMetricsTests",
-            dependencies: ["TorporMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
+            dependencies: ["TorporMetrics", .product(name: "Metrics", package: "swift-metrics")],
             swiftSettings: settings
         ),
         .testTarget(

@@ -1,6 +1,3 @@
-import Glibc
-import Yams
-
 /// The layers a setting may come from: flags over environment over file over defaults.
 struct ConfigurationSources {
     /// A setting with the place it came from, for errors.
@@ -42,23 +39,13 @@ struct ConfigurationSources {
     }
 
     private mutating func add(file text: String, named name: String) throws(ConfigurationError) {
-        let node: Node?
-        do {
-            node = try Yams.compose(yaml: text)
-        } catch {
-            throw ConfigurationError(description: "\(name): \(error)")
-        }
-        guard let node else { return }
-        guard let mapping = node.mapping else { throw ConfigurationError(description: "\(name): expected lines of key: value") }
-        for (keyNode, value) in mapping {
-            let keyName = keyNode.string ?? "?"
-            let line = keyNode.mark.map { " line \($0.line)" } ?? ""
-            guard let key = ServeKey(rawValue: keyName) else {
-                throw ConfigurationError(description: "\(name)\(line): there is no setting \"\(keyName)\"" + Self.advice(keyName))
+        for entry in try YAMLMapping.read(text, named: name) {
+            let place = "\(name) line \(entry.line)"
+            guard let key = ServeKey(rawValue: entry.key) else {
+                throw ConfigurationError(description: "\(place): there is no setting \"\(entry.key)\"" + Self.advice(entry.key))
             }
-            let texts = value.scalar.map { [$0.string] } ?? value.sequence?.compactMap(\.scalar?.string) ?? []
-            guard !texts.isEmpty else { throw ConfigurationError(description: "\(name)\(line): \(keyName) needs a value") }
-            self.settings[key] = Setting(key: key, text: texts.joined(separator: ","), origin: "\(name)\(line), \(keyName)")
+            guard self.settings[key] == nil else { throw ConfigurationError(description: "\(place): \(entry.key) is given twice") }
+            self.settings[key] = Setting(key: key, text: entry.values.joined(separator: ","), origin: "\(place), \(entry.key)")
         }
     }
 
