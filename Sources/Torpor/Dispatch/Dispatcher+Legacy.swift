@@ -23,7 +23,7 @@ extension Dispatcher {
         guard let range = message.headers.sessionID else { return nil }
         guard
             let session = self.sessions.session(
-                message.bytes[range], principal: message.principal, now: self.environment.wallTime())
+                Array(message.bytes[range]), principal: message.principal, now: self.environment.wallTime())
         else { throw .sessionNotFound }
         return session
     }

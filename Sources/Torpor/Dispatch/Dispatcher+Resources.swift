@@ -29,7 +29,7 @@ extension Dispatcher {
         let cursor = operation.params.cursor
         guard cursor.isPresent else { return nil }
         guard let text = cursor.string(in: bytes.span), text.hasPrefix("u"),
-            let bytes = Base64.decodeURLSafe(text.dropFirst().utf8), let uri = String(validating: bytes, as: UTF8.self)
+            let bytes = Base64.decodeURLSafe(Array(text.dropFirst().utf8)), let uri = String(validating: bytes, as: UTF8.self)
         else { throw Refusal(200, Cursor.invalid.code, Cursor.invalid.message) }
         return uri
     }
@@ -45,7 +45,7 @@ extension Dispatcher {
             for resource in page { resource.write(to: &writer, for: operation.revision) }
             writer.endArray()
             if page.count < remaining.count, let last = page.last {
-                writer.member("nextCursor", "u" + Base64.encodeURLSafe(last.uri.utf8))
+                writer.member("nextCursor", "u" + Base64.encodeURLSafe(Array(last.uri.utf8)))
             }
             EncodedList.end(&writer, operation.revision, timeToLive: .zero, isShared: false, self.table.modernEnd)
         }

@@ -55,7 +55,7 @@ public struct KeyFile: Sendable {
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             if line.isEmpty || line.hasPrefix("#") { continue }
             let parts = line.split(separator: " ")
-            guard parts.count == 2, let created = Int64(parts[0]), let secret = Base64.decodeURLSafe(parts[1].utf8),
+            guard parts.count == 2, let created = Int64(parts[0]), let secret = Base64.decodeURLSafe(Array(parts[1].utf8)),
                 secret.count == 32
             else { throw self.error("line \(index + 1) is not \"SECONDS KEY\" with a key of 43 base64 characters") }
             entries.append(Entry(created: created, secret: secret))

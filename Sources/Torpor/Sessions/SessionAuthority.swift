@@ -35,7 +35,7 @@ package final class SessionAuthority: Sendable {
 
     /// The session of an id that a client sent; `nil` when it is unknown, forged, expired, ended, or another principal's.
     /// The cases are not told apart, so that nobody learns whether a session exists.
-    package func session(_ text: some Collection<UInt8>, principal: Principal?, now: WallTime) -> SessionToken? {
+    package func session(_ text: [UInt8], principal: Principal?, now: WallTime) -> SessionToken? {
         let keys = self.state.withLock { $0.keys }
         guard let token = SessionToken.open(text, with: keys), token.store == self.store,
             token.owner == OwnerDigest(principal), now < token.created + self.lifetime,

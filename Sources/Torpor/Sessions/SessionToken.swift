@@ -71,7 +71,7 @@ extension SessionToken {
     }
 
     /// Opens what a client sent; `nil` when it is not ours, was tampered with, or its key has been retired.
-    package static func open(_ text: some Collection<UInt8>, with keys: SealingKeys) -> SessionToken? {
+    package static func open(_ text: [UInt8], with keys: SealingKeys) -> SessionToken? {
         guard text.count == self.textCount, let bytes = Base64.decodeURLSafe(text),
             bytes.count == self.clearCount + self.sealedCount + self.tagCount, bytes[0] == self.version,
             let key = keys.key(named: UInt32(bigEndianBytes: bytes[1..<5]))

@@ -3,10 +3,11 @@ package enum Base64 {
     private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let urlSafe = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    package static func encode(_ bytes: some Collection<UInt8>) -> String { self.encode(bytes, Self.standard, pads: true) }
-    package static func encodeURLSafe(_ bytes: some Collection<UInt8>) -> String { self.encode(bytes, Self.urlSafe, pads: false) }
+    // Arrays, not generic collections: code that another module calls is not specialised, and a session id is decoded per request.
+    package static func encode(_ bytes: [UInt8]) -> String { self.encode(bytes, Self.standard, pads: true) }
+    package static func encodeURLSafe(_ bytes: [UInt8]) -> String { self.encode(bytes, Self.urlSafe, pads: false) }
 
-    private static func encode(_ bytes: some Collection<UInt8>, _ alphabet: [UInt8], pads: Bool) -> String {
+    private static func encode(_ bytes: [UInt8], _ alphabet: [UInt8], pads: Bool) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         var group: UInt32 = 0
@@ -34,7 +35,7 @@ package enum Base64 {
     }
 
     /// Decodes URL-safe base64 without padding; `nil` for stray characters, lengths or bits: one value has one spelling.
-    package static func decodeURLSafe(_ text: some Collection<UInt8>) -> [UInt8]? {
+    package static func decodeURLSafe(_ text: [UInt8]) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count * 3 / 4)

@@ -21,12 +21,12 @@ public struct Content: Sendable, Hashable {
 
     /// An image; the bytes are sent as base64.
     public static func image(_ bytes: some Collection<UInt8>, mimeType: String) -> Content {
-        Content(.image(base64: Base64.encode(bytes), mimeType: mimeType))
+        Content(.image(base64: Base64.encode(Array(bytes)), mimeType: mimeType))
     }
 
     /// A sound; the bytes are sent as base64. Clients of 2024-11-05 see a text that says what was left out.
     public static func audio(_ bytes: some Collection<UInt8>, mimeType: String) -> Content {
-        Content(.audio(base64: Base64.encode(bytes), mimeType: mimeType))
+        Content(.audio(base64: Base64.encode(Array(bytes)), mimeType: mimeType))
     }
 
     /// The contents of a resource, embedded.
@@ -83,7 +83,7 @@ public struct ResourceContents: Sendable, Hashable {
 
     /// A binary resource; the bytes are sent as base64.
     public static func blob(_ bytes: some Collection<UInt8>, uri: String, mimeType: String?) -> ResourceContents {
-        ResourceContents(uri: uri, mimeType: mimeType, body: .blob(base64: Base64.encode(bytes)))
+        ResourceContents(uri: uri, mimeType: mimeType, body: .blob(base64: Base64.encode(Array(bytes))))
     }
 
     package func write(to writer: inout JSONWriter) {

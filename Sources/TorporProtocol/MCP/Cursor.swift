@@ -24,7 +24,7 @@ package struct Cursor: Sendable, Equatable {
 
     /// Reads a cursor that a client sent back; `nil` when it is none of ours.
     package init?(parsing text: String) {
-        guard let bytes = Base64.decodeURLSafe(text.utf8), bytes.count == 8 else { return nil }
+        guard let bytes = Base64.decodeURLSafe(Array(text.utf8)), bytes.count == 8 else { return nil }
         self.list = bytes[0..<4].reduce(0) { $0 << 8 | UInt32($1) }
         self.offset = Int(bytes[4..<8].reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
     }
