@@ -1,0 +1,170 @@
+"""Trials with the PyPI package `mcp` 1.x, which knows sessions alone."""
+
+import contextlib
+import itertools
+import sys
+
+import httpx
+from mcp import ClientSession, McpError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.types import PromptReference, ResourceTemplateReference
+from pydantic import AnyUrl
+
+import agents
+import harness
+import workbench
+from agents import Outcome, Refused, exchanges_of, methods_of, refusal
+from harness import Trials, expect, expect_equal
+
+# What the library makes of a 404: it takes its session for ended. (The sign is the library's.)
+SESSION_ENDED = 32600
+
+
+class Session:
+    """`agents.Session` by `mcp.ClientSession`."""
+
+    def __init__(self, client, opened, session_id):
+        self.client, self.opened, self.session_id = client, opened, session_id
+        self.revision = opened.protocolVersion
+
+    async def _answer(self, awaitable):
+        try:
+            return await awaitable
+        except McpError as error:
+            raise Refused(error.error.code, error.error.message) from error
+
+    async def tools(self):
+        return [tool.name for tool in (await self._answer(self.client.list_tools())).tools]
+
+    async def call(self, name, arguments):
+        result = await self._answer(self.client.call_tool(name, arguments))
+        return Outcome(agents.texts(result.content), result.isError)
+
+    async def resources(self):
+        return [str(each.uri) for each in (await self._answer(self.client.list_resources())).resources]
+
+    async def templates(self):
+        return [
+            each.uriTemplate for each in (await self._answer(self.client.list_resource_templates())).resourceTemplates
+        ]
+
+    async def read(self, uri):
+        return "".join(
+            content.text for content in (await self._answer(self.client.read_resource(AnyUrl(uri)))).contents
+        )
+
+    async def prompts(self):
+        return [prompt.name for prompt in (await self._answer(self.client.list_prompts())).prompts]
+
+    async def prompt(self, name, arguments):
+        messages = (await self._answer(self.client.get_prompt(name, arguments))).messages
+        return agents.texts(message.content for message in messages)
+
+    async def complete_prompt(self, name, argument, value):
+        return await self._complete(PromptReference(type="ref/prompt", name=name), argument, value)
+
+    async def complete_template(self, template, argument, value):
+        return await self._complete(ResourceTemplateReference(type="ref/resource", uri=template), argument, value)
+
+    async def _complete(self, reference, argument, value):
+        result = await self._answer(self.client.complete(reference, {"name": argument, "value": value}))
+        return result.completion.values
+
+
+class Agent:
+    """`agents.Agent` by `mcp` 1.x."""
+
+    name, revision = "mcp 1", "2025-11-25"
+    errors_for_401 = {"HTTPStatusError"}
+
+    @contextlib.asynccontextmanager
+    async def connect(self, url, token=None):
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        async with (
+            create_mcp_http_client(headers=headers) as http,
+            streamable_http_client(url, http_client=http) as (reader, writer, session_id),
+            ClientSession(reader, writer) as client,
+        ):
+            yield Session(client, await client.initialize(), session_id())
+
+
+AGENT = Agent()
+own = Trials()
+
+
+@own
+async def the_handshake_opens_a_session_that_every_request_names(servers, transcript):
+    mark = len(transcript.exchanges)
+    async with AGENT.connect(servers.bench.url) as session:
+        expect(session.session_id, "no session id")
+        expect(session.opened.serverInfo.name, "the server has no name")
+        expect(session.opened.capabilities.tools is not None, "no tools capability")
+        await session.tools()
+        later = exchanges_of(transcript, mark)[1:]
+        expect_equal(methods_of(later), ["notifications/initialized", "tools/list"], "requests after the handshake")
+        expect_equal({each["headers"].get("mcp-session-id") for each in later}, {session.session_id}, "sessions named")
+
+
+@own
+async def a_ping_is_answered(servers, transcript):
+    async with AGENT.connect(servers.bench.url) as session:
+        await session.client.send_ping()
+
+
+@own
+async def a_session_ends_with_its_client(servers, transcript):
+    mark = len(transcript.exchanges)
+    async with AGENT.connect(servers.bench.url) as session:
+        await session.tools()
+    ended = exchanges_of(transcript, mark, "DELETE")
+    expect_equal(len(ended), 1, "DELETE requests")
+    expect(
+        ended[0]["status"] in (200, 204),
+        f"DELETE was answered with {ended[0]['status']}: the library logs that as a failure",
+    )
+
+
+@own
+async def a_session_ended_behind_its_back_is_noticed_and_a_new_one_works(servers, transcript):
+    async with AGENT.connect(servers.bench.url) as session:
+        async with httpx.AsyncClient() as http:
+            ended = await http.delete(servers.bench.url, headers={"Mcp-Session-Id": session.session_id})
+        expect(ended.is_success, f"DELETE was answered with {ended.status_code}")
+        error = await refusal(session.call("echo", {"message": "anyone?"}))
+        expect_equal(error.code, SESSION_ENDED, "code")
+    async with AGENT.connect(servers.bench.url) as session:
+        expect_equal(await session.call("echo", {"message": "again"}), Outcome("again", False), "echo")
+
+
+@own
+async def a_refused_stream_does_not_disturb_the_session(servers, transcript):
+    """The library opens a GET stream on its own after the handshake; until it is offered, 405 must be enough."""
+    mark = len(transcript.exchanges)
+    async with AGENT.connect(servers.bench.url) as session:
+        for number in range(20):
+            expect_equal(await session.call("echo", {"message": str(number)}), Outcome(str(number), False), "echo")
+    for stream in exchanges_of(transcript, mark, "GET"):
+        expect(stream["status"] in (200, 405), f"GET was answered with {stream['status']}")
+
+
+@own
+async def a_session_works_on_after_an_error(servers, transcript):
+    """The library ends a connection at any HTTP error but 404, so JSON-RPC errors must come with 200."""
+    async with AGENT.connect(servers.bench.url) as session:
+        await refusal(session.call("no_such_tool", {}))
+        await refusal(session.read("unknown:///nothing"))
+        await refusal(session.prompt("no_such_prompt", {}))
+        expect_equal(await session.call("echo", {"message": "alive"}), Outcome("alive", False), "echo")
+
+
+def trials(servers, transcript):
+    return itertools.chain(
+        own.bound("mcp 1", servers, transcript),
+        agents.bench.bound(AGENT.name, AGENT, servers),
+        workbench.trials.bound("mcp 1, workbench", AGENT, servers),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main("legacy", trials, httpx))

@@ -1,0 +1,205 @@
+"""Records what clients and a server said to each other, one exchange a line.
+
+A transcript is a file of JSON objects, one a line, each of them one HTTP exchange (or, without HTTP, one request and
+its answer). Any test in any language may append to it; `validate.py` reads it. Members:
+
+    era        "modern" or "legacy": the era the server had to answer in.
+    revision   The revision whose schema the answer must satisfy: one of `REVISIONS`. A request for a revision that does
+               not exist is answered by the rules of the newest revision of its era.
+    request    The JSON-RPC message that was sent, or an array of them, or null when the body was unreadable or absent.
+    status     The HTTP status; 200 for an answer that did not travel over HTTP.
+    response   The JSON-RPC message that answered, an array for a batch, or null when there was none. For an event
+               stream it is the message that has a `result` or an `error`.
+
+Optional members, which allow more rules to be checked:
+
+    verb            The HTTP method; "POST" when absent.
+    headers         The request's headers, names in lower case, without `authorization`.
+    responseHeaders The response's headers, names in lower case. Rules about headers apply only when present.
+    responseText    The body when it was not empty and not JSON-RPC.
+    messages        What an event stream carried besides its `response`, in order.
+    partial         true when the client went away before the whole body had come; the body's rules do not apply.
+    source          Which test wrote the line.
+
+Example:
+
+    {"era":"legacy","revision":"2025-06-18","request":{"jsonrpc":"2.0","id":1,"method":"ping"},
+     "status":200,"response":{"jsonrpc":"2.0","id":1,"result":{}}}
+"""
+
+import json
+import os
+import threading
+import zlib
+
+LEGACY_REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN_REVISIONS = ("2026-07-28",)
+REVISIONS = LEGACY_REVISIONS + MODERN_REVISIONS
+
+VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+
+
+def parsed(data):
+    """The JSON value that `data` (bytes or text) is, or `None` when it is none."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def as_message(value):
+    """`value` when it has the shape of a JSON-RPC message or batch, else `None`."""
+    items = value if isinstance(value, list) and value else [value]
+    return value if all(isinstance(item, dict) and "jsonrpc" in item for item in items) else None
+
+
+def metadata(message):
+    """The `params._meta` of a message; empty when it has none."""
+    params = message.get("params") if isinstance(message, dict) else None
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return meta if isinstance(meta, dict) else {}
+
+
+def is_modern_request(message):
+    """Whether the message itself says that it is modern, whatever its headers say."""
+    return not metadata(message).keys().isdisjoint((VERSION_KEY, CAPABILITIES_KEY))
+
+
+class Transcript:
+    """The exchanges of one process: kept in memory for the trials, and appended to a file when one is named.
+
+    Safe to use from several threads. The file is opened for appending and each line is one write, so that several
+    processes may share it.
+    """
+
+    def __init__(self, path=None, source=None):
+        self.exchanges = []
+        self.source = source
+        self._lock = threading.Lock()
+        self._revisions = {}
+        self._file = open(path, "ab", buffering=0) if path else None
+
+    def record(self, verb, headers, body, status, response_headers, response_body, partial=False):
+        """Adds one exchange. Header names may be in any case; bodies are bytes, with the content coding still on."""
+        headers = {name.lower(): value for name, value in headers.items()}
+        response_headers = {name.lower(): value for name, value in response_headers.items()}
+        headers.pop("authorization", None)
+        if response_headers.get("content-encoding") in ("gzip", "deflate"):
+            response_body = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(response_body)
+        exchange = {
+            "verb": verb,
+            "headers": headers,
+            "request": as_message(parsed(body)),
+            "status": status,
+            "responseHeaders": response_headers,
+            "response": None,
+        }
+        if response_headers.get("content-type", "").lower().startswith("text/event-stream"):
+            answers = [m for m in messages_of_event_stream(response_body) if m is not None]
+            final = [m for m in answers if isinstance(m, dict) and ("result" in m or "error" in m)]
+            exchange["response"] = final[-1] if final else None
+            exchange["messages"] = [m for m in answers if m is not exchange["response"]]
+        elif response_body:
+            exchange["response"] = as_message(parsed(response_body))
+            if exchange["response"] is None and not partial:
+                exchange["responseText"] = response_body.decode("utf-8", "replace")
+        if partial:
+            exchange["partial"] = True
+        if self.source:
+            exchange["source"] = self.source
+        with self._lock:
+            exchange["era"], exchange["revision"] = self._classify(exchange)
+            self.exchanges.append(exchange)
+            if self._file:
+                self._file.write(json.dumps(exchange).encode() + b"\n")
+
+    def _classify(self, exchange):
+        """The era and the revision the server had to answer in, by the rules of serving both eras on one endpoint."""
+        request, headers, response = exchange["request"], exchange["headers"], exchange["response"]
+        named = headers.get("mcp-protocol-version")
+        if is_modern_request(request):
+            asked = metadata(request).get(VERSION_KEY)
+            return "modern", asked if asked in MODERN_REVISIONS else MODERN_REVISIONS[-1]
+        if named in MODERN_REVISIONS:
+            return "modern", named
+        if isinstance(request, dict) and request.get("method") == "initialize":
+            result = response.get("result") if isinstance(response, dict) else None
+            revision = result.get("protocolVersion") if isinstance(result, dict) else None
+            if revision not in LEGACY_REVISIONS:
+                return "legacy", LEGACY_REVISIONS[-1]
+            session = exchange["responseHeaders"].get("mcp-session-id")
+            if session:
+                self._revisions[session] = revision
+            return "legacy", revision
+        if headers.get("mcp-session-id") in self._revisions:
+            return "legacy", self._revisions[headers["mcp-session-id"]]
+        if named in LEGACY_REVISIONS:
+            return "legacy", named
+        return "legacy", LEGACY_REVISIONS[-1] if request is None else "2025-03-26"
+
+
+def messages_of_event_stream(data):
+    """The JSON-RPC messages in the complete events of an event stream."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    for block in text.split("\n\n")[:-1]:
+        lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
+        if any(lines):
+            yield as_message(parsed("\n".join(lines)))
+
+
+def record_httpx(transcript, httpx):
+    """Makes every asynchronous client of `httpx` (the module `httpx` or `httpx2`) record into `transcript`.
+
+    The hook sits at the transport, below redirects and authentication, so it sees what really crossed the wire. An
+    exchange is recorded when its body has been read to the end or its stream is closed, whichever comes first.
+    """
+    original = httpx.AsyncHTTPTransport.handle_async_request
+
+    class Tee(httpx.AsyncByteStream):
+        def __init__(self, inner, done):
+            self.inner, self.done, self.chunks, self.ended = inner, done, [], False
+
+        async def __aiter__(self):
+            async for chunk in self.inner:
+                self.chunks.append(chunk)
+                yield chunk
+            self.finish(partial=False)
+
+        async def aclose(self):
+            try:
+                await self.inner.aclose()
+            finally:
+                self.finish(partial=True)
+
+        def finish(self, partial):
+            if not self.ended:
+                self.ended = True
+                self.done(b"".join(self.chunks), partial)
+
+    async def handle_async_request(self, request):
+        body = await request.aread()
+        response = await original(self, request)
+
+        def done(response_body, partial):
+            length = response.headers.get("content-length")
+            whole = not partial or length is not None and int(length) == len(response_body)
+            transcript.record(
+                request.method,
+                dict(request.headers),
+                body,
+                response.status_code,
+                dict(response.headers),
+                response_body,
+                partial=not whole,
+            )
+
+        response.stream = Tee(response.stream, done)
+        return response
+
+    httpx.AsyncHTTPTransport.handle_async_request = handle_async_request
+
+
+def from_environment(source):
+    """The transcript of this process: in the file that `TORPOR_TRANSCRIPT` names, or in memory alone."""
+    return Transcript(os.environ.get("TORPOR_TRANSCRIPT"), source)

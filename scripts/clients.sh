@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Drives the real server with real client libraries, and holds every message that it sent against the official schemas.
+#
+#   scripts/clients.sh [BINARY [TRANSCRIPT...]]
+#
+# BINARY is `.build/debug/torpor` unless named. Transcripts that other tests wrote are validated too. Each trial prints
+# one line, `ok NAME` or `FAIL NAME: reason`; the last line counts them. Exits 1 when anything failed.
+#
+# The libraries live in `.venvs`, made when missing or when their requirements changed. TORPOR_PYTHON names the
+# interpreter that makes them, 3.11 or newer; `python3` unless set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+trials=Tests/Clients
+results=.build/clients
+binary=${1:-.build/debug/torpor}
+transcripts=("${@:2}")
+
+# Makes the environment NAME hold what requirements-KIND.txt says.
+environment() {
+    local folder=.venvs/$1 requirements=$trials/requirements-$2.txt hash
+    hash=$(sha256sum <"$requirements")
+    if [ "$(cat "$folder/requirements.sha256" 2>/dev/null)" = "$hash" ]; then return; fi
+    rm -rf "$folder"
+    "${TORPOR_PYTHON:-python3}" -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+    echo "$hash" >"$folder/requirements.sha256"
+}
+
+# Runs a file of trials in an environment, with a transcript of its own.
+run() {
+    TORPOR_TRANSCRIPT=$results/$2.jsonl ".venvs/$1/bin/python" "$trials/$2.py" "$binary" || failed=1
+}
+
+if [ ! -x "$binary" ]; then
+    echo "FAIL clients: there is no program $binary"
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+environment mcp2 modern
+environment mcp1 legacy
+environment fastmcp fastmcp
+rm -rf "$results"
+mkdir -p "$results"
+
+{
+    failed=0
+    .venvs/mcp2/bin/python "$trials/validate.py" --self-test || failed=1
+    run mcp2 wire
+    run mcp2 leftovers
+    run mcp2 modern
+    run mcp1 legacy
+    run fastmcp fastmcp_trial
+    .venvs/mcp2/bin/python "$trials/validate.py" "$results"/*.jsonl "${transcripts[@]}" || failed=1
+    echo "$failed" >"$results/failed"
+} 2>"$results/errors" | tee "$results/report"
+
+passed=$(grep -c '^ok ' "$results/report" || true)
+failures=$(grep -c '^FAIL ' "$results/report" || true)
+# A program that broke off without a verdict counts as one failure, and says why.
+if [ "$(cat "$results/failed")" != 0 ] && [ "$failures" = 0 ]; then
+    failures=1
+    echo "FAIL clients: a program of trials ended early: $(tail -n 3 "$results/errors" | tr '\n' ' ')"
+fi
+echo "$passed passed, $failures failed"
+[ "$failures" = 0 ]
