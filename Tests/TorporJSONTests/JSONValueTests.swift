@@ -4,7 +4,7 @@ import TorporJSON
 
 @Suite struct JSONValueTests {
     @Test func literalsMakeValues() {
-        let value: JSONValue = ["a": 1, "b": [true, nil, "x", 1.5], "c": ["d": []]]
+        let value: JSONValue = ["a": 1, "b": [true, .null, "x", 1.5], "c": ["d": []]]
         #expect(value.text == #"{"a":1,"b":[true,null,"x",1.5],"c":{"d":[]}}"#)
         #expect(value["b"]?[2] == "x")
         #expect(value["b"]?[4] == nil)
@@ -69,7 +69,7 @@ import TorporJSON
             #expect(again == theirs)
             #expect(try JSONDecoder().decode(JSONValue.self, from: Data(value.text.utf8)) == theirs)
         }
-        let plain: JSONValue = ["a": [1, "x", nil, true, 1.5], "b": [:]]
+        let plain: JSONValue = ["a": [1, "x", .null, true, 1.5], "b": [:]]
         #expect(try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(plain)) == plain)
     }
 

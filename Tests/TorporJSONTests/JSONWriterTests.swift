@@ -26,7 +26,7 @@ import TorporJSON
             $0.key("b" as String)
             $0.rawValue("{\"x\":1}")
             $0.key("c")
-            $0.value(["d": [nil, false]])
+            $0.value(["d": [.null, false]])
             $0.endObject()
         }
         #expect(written == #"{"a":[1,"two",{},[],null,true,0.5],"b":{"x":1},"c":{"d":[null,false]}}"#)

@@ -14,6 +14,17 @@ package struct SessionToken: Sendable, Equatable {
     /// The store in which the session's state would lie; a token from another deployment is foreign.
     package let store: UInt128
 
+    package init(
+        id: UInt128, created: WallTime, revision: ProtocolRevision, capabilities: ClientCapabilities, owner: OwnerDigest, store: UInt128
+    ) {
+        self.id = id
+        self.created = created
+        self.revision = revision
+        self.capabilities = capabilities
+        self.owner = owner
+        self.store = store
+    }
+
     /// The name by which a tombstone knows the session.
     package var tombstoneName: UInt64 { UInt64(truncatingIfNeeded: self.id) }
 }

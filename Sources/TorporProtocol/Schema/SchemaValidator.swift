@@ -292,10 +292,10 @@ private struct NumberBounds: Sendable {
             report.add("is out of range")
             return
         }
-        if let least = self.least, value < least { report.add("must be at least \(least), not \(number.text.prefix(40))") }
-        if let most = self.most, value > most { report.add("must be at most \(most), not \(number.text.prefix(40))") }
-        if let above = self.above, value <= above { report.add("must be more than \(above), not \(number.text.prefix(40))") }
-        if let below = self.below, value >= below { report.add("must be less than \(below), not \(number.text.prefix(40))") }
+        if let least = self.least, value < least { report.add("must be at least \(least.shortText), not \(number.text.prefix(40))") }
+        if let most = self.most, value > most { report.add("must be at most \(most.shortText), not \(number.text.prefix(40))") }
+        if let above = self.above, value <= above { report.add("must be more than \(above.shortText), not \(number.text.prefix(40))") }
+        if let below = self.below, value >= below { report.add("must be less than \(below.shortText), not \(number.text.prefix(40))") }
     }
 }
 
@@ -306,6 +306,11 @@ extension JSONValue {
     fileprivate var doubleValue: Double? {
         if case .number(let number) = self { number.double } else { nil }
     }
+}
+
+extension Double {
+    /// Without a fraction where there is none.
+    fileprivate var shortText: String { JSONNumber(self)?.text ?? "\(self)" }
 }
 
 extension JSONNumber {
