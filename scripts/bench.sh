@@ -53,10 +53,10 @@ if [ $needs_peer = yes ] && ! .venvs/bench/bin/python -c 'import mcp.server.mcps
     fi
 fi
 
-# Both with the same options, so that the comparison is of the servers alone.
-export TORPOR_BENCHMARKS=1
+# Both with the same options, so that the comparison is of the servers alone. The variable is for Package.swift only:
+# servers refuse settings that they do not know.
 for product in BareNIO torpor; do
-    swift build -c release --static-swift-stdlib --product "$product" >&2
+    TORPOR_BENCHMARKS=1 swift build -c release --static-swift-stdlib --product "$product" >&2
 done
 
 exec python3 Benchmarks/bench.py "$@"

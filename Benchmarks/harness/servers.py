@@ -89,7 +89,8 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=subprocess.STDOUT,
-            env=os.environ | self.environment,
+            # Settings of whoever measures are none of the server that is measured.
+            env={key: value for key, value in os.environ.items() if not key.startswith("TORPOR_")} | self.environment,
             start_new_session=True,  # an interrupt from the keyboard reaches this program alone, which stops the server
         )
         try:

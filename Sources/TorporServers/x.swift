@@ -7,7 +7,7 @@ public enum BuiltInServer: String, CaseIterable, Sendable {
     public func make(version: String) -> MCPServer {
         struct Echo: ToolInput { var message: String }
         return MCPServer(name: "bench", version: version) {
-            Tool("echo", "Answers.", inline: { (input: Echo, _) in input.message })
+            Tool.inline("echo", "Answers.") { (input: Echo, _) in input.message }
             Tool("echo_async", "Answers.", handler: { (input: Echo, _) in input.message })
         }
     }

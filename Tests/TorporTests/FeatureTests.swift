@@ -53,6 +53,21 @@ import TorporTesting
     }
 
     @Test(arguments: TestTransport.allCases)
+    func aLegacyTaskParameterIsIgnored(over transport: TestTransport) async throws {
+        try await withTestClient(fixtureServer(), over: transport) { client in
+            for client in [client, try await client.openSession()] {
+                let params: JSONObject = ["name": "quick", "arguments": ["message": "hi"], "task": ["ttl": 1_000]]
+                let response = try await client.request("tools/call", params)
+                #expect(response.result?["content"]?[0]?["text"] == "hi")
+                #expect(response.result?["task"] == nil)
+                // A tool without arguments needs no member for them.
+                let bare = try await client.request("tools/call", ["name": "who"])
+                #expect(bare.result?["content"]?[0]?["text"] == "nobody")
+            }
+        }
+    }
+
+    @Test(arguments: TestTransport.allCases)
     func structuredContentGoesToThoseWhoKnowIt(over transport: TestTransport) async throws {
         try await withTestClient(fixtureServer(), over: transport) { client in
             for revision in ProtocolRevision.allCases {

@@ -14,7 +14,7 @@ func fixtureServer(pageSize: Int = 100, gate: Gate = Gate()) -> MCPServer {
             "add", "Adds two numbers.", title: "Add", annotations: .readOnly,
             icons: [Icon("data:image/png;base64,AA==")]
         ) { (input: Sum, _) in "\(input.left + input.right)" }
-        Tool("quick", "Answers on the event loop.", inline: { (input: Echo, _) in input.message })
+        Tool.inline("quick", "Answers on the event loop.") { (input: Echo, _) in input.message }
         Tool("totals", "A structured object.") { (input: Sum, _) in Totals(total: input.left + input.right, exact: true) }
         Tool("raw", "Takes what its schema says.", inputSchema: JSONSchema(["type": "object", "required": ["x"]])) { arguments, _ in
             ToolResult([.text("\(arguments["x"]?.text ?? "")")], structuredContent: ["a", 1, .null])

@@ -43,11 +43,13 @@ public struct Tool: ServerComponent {
     ///
     /// The quickest way to answer, for handlers that only compute for some microseconds. Anything longer delays every
     /// client of that event loop; overruns are logged with the tool's name.
-    public init<Input: ToolInput, Output: ToolOutput>(
+    ///
+    ///     Tool.inline("echo", "Answers with the message.") { (input: Echo, call) in input.message }
+    public static func inline<Input: ToolInput, Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],
-        inputSchema: JSONSchema? = nil, inline handler: @escaping @Sendable (Input, Call) throws -> Output
-    ) {
-        self.init(
+        inputSchema: JSONSchema? = nil, handler: @escaping @Sendable (Input, Call) throws -> Output
+    ) -> Tool {
+        Tool(
             name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.self,
             .inline { call in try handler(call.arguments(as: Input.self), call).toolResult })
     }

@@ -237,7 +237,26 @@ private struct WatchingKeyedContainer<Key: CodingKey>: KeyedDecodingContainerPro
         return value as! T
     }
 
-    func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
+    func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? { try self.note(type, key) }
+
+    // The standard library has a default for each of these that would ask for the value as if it were required.
+    func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? { try self.note(type, key) }
+    func decodeIfPresent(_ type: String.Type, forKey key: Key) throws -> String? { try self.note(type, key) }
+    func decodeIfPresent(_ type: Double.Type, forKey key: Key) throws -> Double? { try self.note(type, key) }
+    func decodeIfPresent(_ type: Float.Type, forKey key: Key) throws -> Float? { try self.note(type, key) }
+    func decodeIfPresent(_ type: Int.Type, forKey key: Key) throws -> Int? { try self.note(type, key) }
+    func decodeIfPresent(_ type: Int8.Type, forKey key: Key) throws -> Int8? { try self.note(type, key) }
+    func decodeIfPresent(_ type: Int16.Type, forKey key: Key) throws -> Int16? { try self.note(type, key) }
+    func decodeIfPresent(_ type: Int32.Type, forKey key: Key) throws -> Int32? { try self.note(type, key) }
+    func decodeIfPresent(_ type: Int64.Type, forKey key: Key) throws -> Int64? { try self.note(type, key) }
+    func decodeIfPresent(_ type: UInt.Type, forKey key: Key) throws -> UInt? { try self.note(type, key) }
+    func decodeIfPresent(_ type: UInt8.Type, forKey key: Key) throws -> UInt8? { try self.note(type, key) }
+    func decodeIfPresent(_ type: UInt16.Type, forKey key: Key) throws -> UInt16? { try self.note(type, key) }
+    func decodeIfPresent(_ type: UInt32.Type, forKey key: Key) throws -> UInt32? { try self.note(type, key) }
+    func decodeIfPresent(_ type: UInt64.Type, forKey key: Key) throws -> UInt64? { try self.note(type, key) }
+
+    /// Notes a property that may be absent.
+    private func note<T: Decodable>(_ type: T.Type, _ key: Key) throws -> T? {
         let (schema, _) = try self.decoder.builder.place(type)
         self.decoder.watched.add(key.stringValue, schema, isRequired: false)
         return nil

@@ -1,0 +1,41 @@
+# What there is to do here: `make help`. Everything runs from a fresh clone; scripts/setup.sh installs what is missing.
+
+# What `make run` passes to `torpor serve`: make run ARGS='--port 9000'
+ARGS ?=
+# The time budget of each campaign of `make verify`, in seconds.
+VERIFY_SECONDS ?= 600
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check bench verify format clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: build ## Build for release and serve the workbench at http://127.0.0.1:8080/mcp; ARGS go to torpor serve
+	@exec .build/release/torpor serve $(ARGS)
+
+build: ## Build the program for release
+	@scripts/setup.sh
+	swift build -c release --static-swift-stdlib --product torpor
+
+test: ## Run all tests: Swift, client libraries, protocol coverage
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+check: ## Check format, lint, scripts and documents
+	@scripts/setup.sh test
+	@scripts/check.sh
+
+bench: ## Run all benchmarks and write the tables to Benchmarks/results/
+	@scripts/setup.sh
+	@scripts/bench.sh
+
+verify: ## Run the long campaigns, VERIFY_SECONDS each: fuzzing, a million calls, a million sessions
+	@scripts/setup.sh test
+	@scripts/verify.sh $(VERIFY_SECONDS)
+
+format: ## Format all Swift sources in place
+	swift format format --in-place --recursive --parallel $(wildcard Sources Tests Examples Benchmarks) Package.swift
+
+clean: ## Delete everything that was built or installed in this folder
+	rm -rf .build .venvs

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs every test: the Swift tests, real client libraries against the real program, and the table of protocol coverage.
+#
+#   scripts/test.sh
+#
+# The Swift tests write down what was said; the client trials hold it, and what they say themselves, against the schemas
+# of the protocol. Logs stay in .build/test. The last line is `N passed, N failed`; exits 1 when anything failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/report.sh
+
+logs=$PWD/.build/test
+transcript=$logs/swift.jsonl
+
+# Runs the Swift tests and ends with their count.
+swift_tests() {
+    local status=0
+    TORPOR_TRANSCRIPT=$transcript swift test --skip-build 2>&1 | tee "$logs/swift.log" || status=${PIPESTATUS[0]}
+    # Of Swift Testing's own words; XCTest says besides that it has run no test. Skipped tests are among those run.
+    awk -v status="$status" '
+        / Test run with [0-9]+ tests? / { match($0, /with [0-9]+/); total += substr($0, RSTART + 5, RLENGTH - 5); runs++; next }
+        / Test case passing / { next }
+        / Test .* failed after / { failed++ }
+        / Test .* skipped/ { skipped++ }
+        END {
+            passed = total - failed - skipped
+            # It broke off, or failed in a way that names no test.
+            if (runs == 0 || total == 0 || passed < 0) { passed = 0; failed++ }
+            if (status != 0 && failed == 0) failed = 1
+            if (skipped > 0) printf "%d skipped\n", skipped
+            printf "Swift tests: %d passed, %d failed\n", passed, failed
+        }' "$logs/swift.log"
+    return "$status"
+}
+
+mkdir -p "$logs"
+rm -f "$transcript"
+
+# Once for all that follows; without it nothing else can be tried.
+if ! { swift build --build-tests && swift build --product torpor; }; then
+    echo "FAIL build"
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+
+transcripts=()
+part "Swift tests" swift_tests
+if [ -s "$transcript" ]; then transcripts+=("$transcript"); fi
+part "client trials" scripts/clients.sh .build/debug/torpor "${transcripts[@]}"
+part "protocol coverage" python3 scripts/check-coverage.py
+finish

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs the campaigns that are too long for every change, each within a budget of seconds.
+#
+#   scripts/verify.sh [SECONDS]    600 unless given
+#
+# The HTTP parser against llhttp, for that long and from a fresh seed; memory after a million calls; memory after a
+# million `initialize`. The last line is `N passed, N failed`; exits 1 when anything failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/report.sh
+
+seconds=${1:-600}
+case $seconds in
+*[!0-9]* | '' | 0)
+    echo "verify: \"$seconds\" is no number of seconds" >&2
+    exit 2
+    ;;
+esac
+
+differential() { TORPOR_FUZZ_SECONDS=$seconds swift test --filter HTTPDifferentialTests; }
+
+# Of the tables that the benchmark prints, the rows of Torpor. A call may leave less than one byte behind: memory grows
+# by pages, so that a slope of exactly 0 cannot be asked for.
+retained() {
+    scripts/bench.sh retained --time-limit "$seconds" | tee /dev/stderr | awk -F'|' '
+        / torpor / { rows++; if ($3 + 0 >= 1 || $4 + 0 >= 1) { print "a call leaves a byte or more behind:" $2; bad = 1 } }
+        END { if (rows == 0) print "the benchmark measured nothing"; exit bad || rows == 0 }'
+}
+
+# A million `initialize` may leave less than 1 MiB behind.
+sessions() {
+    scripts/bench.sh sessions --time-limit "$seconds" | tee /dev/stderr | awk -F'|' '
+        / (RSS|private dirty) / && NF > 5 { rows++; if ($5 + 0 >= 1) { print "1 MiB or more is left behind:" $2; bad = 1 } }
+        END { if (rows == 0) print "the benchmark measured nothing"; exit bad || rows == 0 }'
+}
+
+part "HTTP parser against llhttp, $seconds s" differential
+part "memory after a million calls" retained
+part "memory after a million initialize" sessions
+finish
