@@ -102,6 +102,12 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Examples.
+        .executableTarget(
+            name: "ShopExample", dependencies: ["Torpor", "TorporHTTP"], path: "Examples/Shop", swiftSettings: settings),
+        .executableTarget(
+            name: "NotebookExample", dependencies: ["Torpor", "TorporHTTP"], path: "Examples/Notebook", swiftSettings: settings),
+
         // Tests.
         .testTarget(name: "TorporJSONTests", dependencies: ["TorporJSON"], swiftSettings: settings),
         .testTarget(name: "TorporCoreTests", dependencies: ["TorporCore"], swiftSettings: settings),
@@ -119,6 +125,11 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporServersTests",
+            dependencies: ["Torpor", "TorporServers", "TorporTesting"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -58,8 +58,12 @@ MODERN_STATUSES = {
 MODERN_ONLY_MEMBERS = {"resultType", "ttlMs", "cacheScope"}
 
 # Refusals that need nothing of the body, so that the server may not have read the request's id yet.
-# So is one for a path that is not the endpoint: 404 with code -32600.
 REFUSED_UNREAD = {401, 403, 405, 406, 408, 411, 413, 415, 421, 429, 431, 503}
+
+
+def is_refused_unread(status, code):
+    """Whether a request was refused before its body was read; a path that is not the endpoint is 404 with code -32600."""
+    return status in REFUSED_UNREAD or (status == 404 and code == -32600)
 
 
 class Finding(Exception):
@@ -246,8 +250,7 @@ def check_id(request, status, response):
             f"asked as {request['id']!r}, answered as {response['id']!r}",
         )
     elif readable:
-        unread = status in REFUSED_UNREAD or (status == 404 and response["error"].get("code") == -32600)
-        require(unread, "the id is echoed", f"the answer to {request['id']!r} has no id")
+        require(is_refused_unread(status, response["error"].get("code")), "the id is echoed", f"the answer to {request['id']!r} has no id")
     else:
         require("id" not in response, "an unread id is not invented", f"answered as {response.get('id')!r}")
 
@@ -272,7 +275,7 @@ def check_error(schemas, era, revision, request, status, response):
         return
     if code in TYPED_MODERN_ERRORS:
         schemas.check("the error has its type", revision, TYPED_MODERN_ERRORS[code], response)
-    if code in MODERN_STATUSES and status not in REFUSED_UNREAD:
+    if code in MODERN_STATUSES and not is_refused_unread(status, code):
         require(status in MODERN_STATUSES[code], "the status fits the code", f"status {status} with code {code}")
     require(code in TYPED_MODERN_ERRORS or not -32099 <= code <= -32020, "reserved codes are not used", f"code {code}")
     require(

@@ -54,6 +54,14 @@ public struct Tool: ServerComponent {
             .inline { call in try handler(call.arguments(as: Input.self), call).toolResult })
     }
 
+    /// A tool without arguments whose handler runs on the event loop.
+    public static func inline<Output: ToolOutput>(
+        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],
+        handler: @escaping @Sendable (Call) throws -> Output
+    ) -> Tool {
+        Tool(name, description, title, annotations, icons, .empty, Output.self, .inline { call in try handler(call).toolResult })
+    }
+
     /// A tool without arguments.
     public init<Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],

@@ -43,14 +43,21 @@ extension [Content]: ToolOutput {
     public var toolResult: ToolResult { ToolResult(self) }
 }
 
-/// A `Codable` result for programs: it is sent as structured content with an output schema, and as JSON text for the model.
-public protocol StructuredOutput: Codable, ToolOutput, DescribedFields {}
+/// A `Codable` result for programs: it is sent as structured content with an output schema, and as text for the model.
+public protocol StructuredOutput: Codable, ToolOutput, DescribedFields {
+    /// What the model reads; `nil`, the default, for the same JSON that programs get.
+    ///
+    /// Clients before 2025-06-18 get nothing else, so it leaves nothing out that matters.
+    var modelText: String? { get }
+}
 
 extension StructuredOutput {
+    public var modelText: String? { nil }
+
     public var toolResult: ToolResult {
         get throws {
             let bytes = try JSONBytesEncoder.encode(self)
-            let text = String(decoding: bytes, as: UTF8.self)
+            let text = self.modelText ?? String(decoding: bytes, as: UTF8.self)
             return ToolResult([.text(text)], structuredContent: try JSONValue(parsing: bytes))
         }
     }

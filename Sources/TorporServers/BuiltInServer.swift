@@ -1,0 +1,18 @@
+public import Torpor
+
+/// The servers that come with the program.
+public enum BuiltInServer: String, CaseIterable, Sendable {
+    /// Notes, a memory and small tables for an agent, kept per principal.
+    case workbench
+    /// Tools without a purpose of their own, to measure and to try the server with.
+    case bench
+
+    /// A new server, with nothing in it yet.
+    /// - Parameter version: What the server calls its version.
+    public func make(version: String) -> MCPServer {
+        switch self {
+        case .workbench: Workbench(store: MemoryWorkbenchStore()).server(version: version)
+        case .bench: BenchServer.make(version: version)
+        }
+    }
+}

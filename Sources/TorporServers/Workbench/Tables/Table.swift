@@ -1,0 +1,112 @@
+import Torpor
+
+/// Rows of cells under named columns.
+struct Table: Sendable {
+    let name: String
+    let columns: [String]
+    private(set) var rows: [Row] = []
+    /// What all of it takes in memory.
+    private(set) var byteCount: Int
+
+    /// - Throws: when the name or the columns are no good.
+    init(_ name: String, columns: [String]) throws(ToolError) {
+        try ToolError.checkName(name, "table's name")
+        guard !columns.isEmpty else { throw ToolError("A table has at least one column. Nothing was changed.") }
+        guard columns.count <= WorkbenchLimits.columnCountMax else {
+            throw ToolError(
+                "A table has at most \(WorkbenchLimits.columnCountMax) columns; this one has \(columns.count). Nothing was changed."
+            )
+        }
+        for column in columns { try ToolError.checkName(column, "column's name") }
+        guard Set(columns).count == columns.count else {
+            throw ToolError("No two columns have the same name. Nothing was changed.")
+        }
+        self.name = name
+        self.columns = columns
+        self.byteCount = columns.reduce(Weight.entry + Weight.text(name)) { $0 + Weight.column + Weight.text($1) }
+    }
+
+    /// The place of a column.
+    /// - Throws: when there is no such column; the error names those that there are.
+    func index(of column: String) throws(ToolError) -> Int {
+        guard let index = self.columns.firstIndex(of: column) else {
+            throw ToolError(
+                "The table \(self.name) has no column \"\(column.prefix(200))\"; it has \(self.columns.joined(separator: ", "))."
+            )
+        }
+        return index
+    }
+
+    /// The cells of an object in the order of the columns, `nil` where it has no member.
+    /// - Throws: for a column that there is not, and for a value that no cell holds.
+    func cells(of object: JSONObject, describedAs place: String) throws(ToolError) -> [JSONValue?] {
+        var cells = [JSONValue?](repeating: nil, count: self.columns.count)
+        for member in object.members {
+            do {
+                cells[try self.index(of: member.name)] = try Cell(member.value).value
+            } catch {
+                throw ToolError("\(place), column \(member.name.prefix(200)): \(error.message) Nothing was changed.")
+            }
+        }
+        return cells
+    }
+
+    /// The places of the rows that meet every condition, in order; all rows for no condition.
+    func rows(matching conditions: [Condition]) throws(ToolError) -> [Int] {
+        guard conditions.count <= WorkbenchLimits.conditionCountMax else {
+            throw ToolError(
+                "There are at most \(WorkbenchLimits.conditionCountMax) conditions; these are \(conditions.count). Nothing was changed."
+            )
+        }
+        var tests: [(column: Int, test: CellTest)] = []
+        for condition in conditions { tests.append((try self.index(of: condition.column), try CellTest(condition))) }
+        return self.rows.indices.filter { row in
+            tests.allSatisfy { $0.test.passes(self.rows[row].cells[$0.column]) }
+        }
+    }
+
+    // MARK: Changes, by a space that has reserved the room
+
+    mutating func append(_ rows: [Row]) {
+        for row in rows { self.byteCount += row.byteCount }
+        self.rows += rows
+    }
+
+    mutating func replace(_ changed: [(index: Int, row: Row)]) {
+        for (index, row) in changed {
+            self.byteCount += row.byteCount - self.rows[index].byteCount
+            self.rows[index] = row
+        }
+    }
+
+    /// - Parameter indices: In rising order.
+    mutating func remove(at indices: [Int]) {
+        var remaining: [Row] = []
+        remaining.reserveCapacity(self.rows.count - indices.count)
+        var next = indices.makeIterator()
+        var removed = next.next()
+        for (index, row) in self.rows.enumerated() {
+            if index == removed {
+                self.byteCount -= row.byteCount
+                removed = next.next()
+            } else {
+                remaining.append(row)
+            }
+        }
+        self.rows = remaining
+    }
+}
+
+/// One row of a table: a cell for each column, `null` where there is none.
+struct Row: Sendable {
+    let cells: [JSONValue]
+    let byteCount: Int
+
+    init(_ cells: [JSONValue]) {
+        self.cells = cells
+        self.byteCount = cells.reduce(Weight.row) { $0 + Weight.value($1) }
+    }
+
+    /// The row with those cells in place of its own that are not `nil`.
+    func setting(_ cells: [JSONValue?]) -> Row { Row(zip(self.cells, cells).map { $1 ?? $0 }) }
+}

@@ -1,0 +1,106 @@
+import Torpor
+
+extension Workbench {
+    @ServerBuilder var memoryTools: [any ServerComponent] {
+        Tool(
+            "remember",
+            "Keeps a value under a key, for later calls and conversations. Replaces the value that the key has.",
+            title: "Remember a value", annotations: .replacing
+        ) { (input: Remember, call) in
+            let isNew = try await self.store.update(call.principal) { (space) throws(ToolError) in
+                try space.remember(input.key, input.value)
+            }
+            return isNew ? "Remembered \"\(input.key)\"." : "Replaced the value of \"\(input.key)\"."
+        }
+        Tool(
+            "recall", "Answers the value that was remembered under a key.", title: "Recall a value",
+            annotations: .readOnly
+        ) { (input: Key, call) in
+            Recalled(key: input.key, value: try await self.store.space(of: call.principal).recall(input.key))
+        }
+        Tool(
+            "forget", "Removes a key and its value for good.", title: "Forget a value", annotations: .replacing
+        ) { (input: Key, call) in
+            try await self.store.update(call.principal) { (space) throws(ToolError) in try space.forget(input.key) }
+            return "Forgot \"\(input.key)\"."
+        }
+        Tool(
+            "list_memory", "Lists the keys that are remembered, in order, with the beginning of each value.",
+            title: "List what is remembered",
+            annotations: .readOnly
+        ) { (input: ListMemory, call) in
+            MemoryList(try await self.store.space(of: call.principal).memory(under: input.prefix ?? ""))
+        }
+    }
+}
+
+// MARK: - Arguments
+
+private let keyField = Field("The key, such as user/timezone.", length: 1...WorkbenchLimits.nameLengthMax)
+
+private struct Remember: ToolInput {
+    var key: String
+    var value: JSONValue
+
+    static let fields = [
+        "key": keyField, "value": Field("A text, or any other JSON value; at most \(WorkbenchLimits.textMax)."),
+    ]
+}
+
+private struct Key: ToolInput {
+    var key: String
+    static let fields = ["key": keyField]
+}
+
+private struct ListMemory: ToolInput {
+    var prefix: String?
+    static let fields: [String: Field] = ["prefix": "Only keys that begin so."]
+}
+
+// MARK: - Results
+
+private struct Recalled: StructuredOutput {
+    var key: String
+    var value: JSONValue
+
+    /// A text as it is, anything else as JSON.
+    var modelText: String? { if case .string(let text) = self.value { text } else { self.value.text } }
+}
+
+private struct MemoryList: StructuredOutput {
+    struct Entry: Codable, DescribedFields {
+        var key: String
+        var preview: String
+
+        static let fields: [String: Field] = ["preview": "The beginning of the value; recall answers the whole."]
+    }
+
+    private static let previewLengthMax = 80
+
+    var entries: [Entry]
+    var total: Int
+
+    init(_ entries: [MemoryEntry]) {
+        self.entries = entries.prefix(WorkbenchLimits.listedMax).map {
+            Entry(key: $0.key, preview: Self.preview(of: $0.value))
+        }
+        self.total = entries.count
+    }
+
+    private static func preview(of value: JSONValue) -> String {
+        let text = if case .string(let text) = value { text } else { value.text }
+        let line = String(
+            String.UnicodeScalarView(text.unicodeScalars.prefix(self.previewLengthMax).map { $0 == "\n" ? " " : $0 }))
+        return line.unicodeScalars.count < self.previewLengthMax ? line : line + "…"
+    }
+
+    static let fields: [String: Field] = ["total": "How many keys there are, also those not listed."]
+
+    var modelText: String? {
+        guard self.total > 0 else { return "Nothing is remembered under such a key." }
+        let heading =
+            self.entries.count < self.total
+            ? "The first \(self.entries.count) of \(self.total) keys; use prefix to see others:" : "\(self.total) keys:"
+        return ([heading] + self.entries.map { "- \($0.key): \($0.preview)" }).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,201 @@
+import Torpor
+
+extension Workbench {
+    @ServerBuilder var noteTools: [any ServerComponent] {
+        Tool(
+            "save_note",
+            """
+            Stores a text under a title, for later calls and conversations. Replaces the note of this title, with its tags, if there \
+            is one; use append_note to add to it.
+            """, title: "Save a note", annotations: .replacing
+        ) { (input: SaveNote, call) in
+            try await self.store.update(call.principal) { (space) throws(ToolError) in
+                let isNew = try space.saveNote(input.title, text: input.text, tags: input.tags ?? [])
+                return SavedNote(try space.note(input.title), isNew: isNew)
+            }
+        }
+        Tool(
+            "append_note",
+            "Adds text on a new line at the end of a note. Starts the note if there is none of this title.",
+            title: "Add to a note", annotations: .adding
+        ) { (input: AppendNote, call) in
+            try await self.store.update(call.principal) { (space) throws(ToolError) in
+                let isNew = try space.appendToNote(input.title, text: input.text)
+                return SavedNote(try space.note(input.title), isNew: isNew)
+            }
+        }
+        Tool(
+            "read_note", "Reads a note by its exact title.", title: "Read a note", annotations: .readOnly
+        ) { (input: NamedNote, call) in
+            let note = try await self.store.space(of: call.principal).note(input.title)
+            return NoteText(title: note.title, text: note.text, tags: note.tags)
+        }
+        Tool(
+            "list_notes", "Lists the titles and tags of notes, what was changed last first.", title: "List notes",
+            annotations: .readOnly
+        ) { (input: ListNotes, call) in
+            NoteList(try await self.store.space(of: call.principal).notes(taggedWith: input.tag))
+        }
+        Tool(
+            "search_notes",
+            """
+            Finds notes in whose title, text or tags every word of the query occurs, whatever its case. Words match inside longer ones. \
+            Answers titles with an excerpt; read_note shows the whole.
+            """, title: "Search notes", annotations: .readOnly
+        ) { (input: SearchNotes, call) in
+            let hits = try await self.store.space(of: call.principal).searchNotes(input.query)
+            return NoteHits(hits, countMax: input.limit ?? WorkbenchLimits.hitCountDefault)
+        }
+        Tool(
+            "delete_note", "Deletes a note for good, by its exact title.", title: "Delete a note",
+            annotations: .replacing
+        ) { (input: NamedNote, call) in
+            try await self.store.update(call.principal) { (space) throws(ToolError) in try space.deleteNote(input.title)
+            }
+            return "Deleted the note \"\(input.title)\"."
+        }
+    }
+}
+
+// MARK: - Arguments
+
+private let titleField = Field("The title, which names the note.", length: 1...WorkbenchLimits.nameLengthMax)
+
+private struct SaveNote: ToolInput {
+    var title: String
+    var text: String
+    var tags: [String]?
+
+    static let fields = [
+        "title": titleField,
+        "text": Field("The text, such as Markdown; at most \(WorkbenchLimits.textMax)."),
+        "tags": Field("Words to find the note by with list_notes.", length: 0...WorkbenchLimits.tagCountMax),
+    ]
+}
+
+private struct AppendNote: ToolInput {
+    var title: String
+    var text: String
+
+    static let fields = [
+        "title": titleField, "text": Field("What to add; the whole takes at most \(WorkbenchLimits.textMax)."),
+    ]
+}
+
+private struct NamedNote: ToolInput {
+    var title: String
+    static let fields = ["title": titleField]
+}
+
+private struct ListNotes: ToolInput {
+    var tag: String?
+    static let fields: [String: Field] = ["tag": "Only notes with this tag."]
+}
+
+private struct SearchNotes: ToolInput {
+    var query: String
+    var limit: Int?
+
+    static let fields = [
+        "query": Field("One or more words.", length: 1...WorkbenchLimits.queryLengthMax),
+        "limit": Field(
+            "The most notes to answer. Default \(WorkbenchLimits.hitCountDefault).",
+            range: 1...WorkbenchLimits.hitCountMax),
+    ]
+}
+
+// MARK: - Results
+
+private struct SavedNote: StructuredOutput {
+    var title: String
+    var isNew: Bool
+    var bytes: Int
+
+    init(_ note: Note, isNew: Bool) {
+        self.title = note.title
+        self.isNew = isNew
+        self.bytes = note.text.utf8.count
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case title
+        case isNew = "is_new"
+        case bytes
+    }
+
+    static let fields: [String: Field] = [
+        "is_new": "Whether there was no note of this title before.", "bytes": "What the text takes in UTF-8.",
+    ]
+
+    var modelText: String? {
+        "\(self.isNew ? "Saved a new note" : "Changed the note") \"\(self.title)\", \(self.bytes) bytes."
+    }
+}
+
+private struct NoteText: StructuredOutput {
+    var title: String
+    var text: String
+    var tags: [String]
+
+    var modelText: String? { self.text }
+}
+
+private struct NoteList: StructuredOutput {
+    struct Entry: Codable, DescribedFields {
+        var title: String
+        var tags: [String]
+        var bytes: Int
+
+        static let fields: [String: Field] = ["bytes": "What the text takes in UTF-8."]
+    }
+
+    var notes: [Entry]
+    var total: Int
+
+    init(_ notes: [Note]) {
+        self.notes = notes.prefix(WorkbenchLimits.listedMax).map {
+            Entry(title: $0.title, tags: $0.tags, bytes: $0.text.utf8.count)
+        }
+        self.total = notes.count
+    }
+
+    static let fields: [String: Field] = [
+        "notes": "What was changed last comes first.", "total": "How many there are, also those not listed.",
+    ]
+
+    var modelText: String? {
+        guard self.total > 0 else { return "There are no notes." }
+        let lines = self.notes.map { note in
+            "- \(note.title)" + (note.tags.isEmpty ? "" : " [\(note.tags.joined(separator: ", "))]")
+                + " (\(note.bytes) bytes)"
+        }
+        let heading =
+            self.notes.count < self.total
+            ? "The \(self.notes.count) notes changed last, of \(self.total):" : "\(self.total) notes:"
+        return ([heading] + lines).joined(separator: "\n")
+    }
+}
+
+private struct NoteHits: StructuredOutput {
+    struct Hit: Codable, DescribedFields {
+        var title: String
+        var excerpt: String
+        var tags: [String]
+    }
+
+    var hits: [Hit]
+    var total: Int
+
+    init(_ hits: [NoteHit], countMax: Int) {
+        self.hits = hits.prefix(countMax).map { Hit(title: $0.note.title, excerpt: $0.excerpt, tags: $0.note.tags) }
+        self.total = hits.count
+    }
+
+    static let fields: [String: Field] = ["total": "How many notes match, also those not shown."]
+
+    var modelText: String? {
+        guard self.total > 0 else { return "No note has all these words. Try fewer, or list_notes." }
+        let lines = self.hits.map { "- \($0.title): \($0.excerpt)" }
+        return (["\(self.hits.count) of \(self.total) notes that match:"] + lines).joined(separator: "\n")
+    }
+}
