@@ -133,6 +133,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "TorporCLITests",
+            dependencies: [
+                "Torpor", "TorporCLI", "TorporHTTP", "TorporServers",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "TorporHTTPTests",
             dependencies: [
                 "Torpor", "TorporCore", "TorporHTTP", "TorporJSON", "TorporProtocol", "TorporTesting",

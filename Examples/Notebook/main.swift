@@ -7,8 +7,8 @@
 //         -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
 //         -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: write_page' \
 //         -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"write_page","arguments":
-//             {"name":"monday","text":"Buy tea."},"_meta":{
-//             "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'
+//             {"name":"monday","text":"Buy tea."},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",
+//             "io.modelcontextprotocol/clientCapabilities":{}}}}'
 //
 // Then read it with the method resources/read and {"uri": "page:///monday"}; the header Mcp-Name is then the URI.
 

@@ -3,14 +3,17 @@
 //     swift run ShopExample
 //
 //     # 2026-07-28: one request, no session
-//     curl http://127.0.0.1:8080/mcp -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
+//     curl http://127.0.0.1:8080/mcp -H 'Content-Type: application/json' \
+//         -H 'Accept: application/json, text/event-stream' \
 //         -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: price_order' \
 //         -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"price_order","arguments":
 //             {"lines":[{"product":"tea","count":3}],"shipping":"express"},"_meta":{
-//             "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'
+//             "io.modelcontextprotocol/protocolVersion":"2026-07-28",
+//             "io.modelcontextprotocol/clientCapabilities":{}}}}'
 //
 //     # Up to 2025-11-25: initialize answers with the header Mcp-Session-Id, which every later request carries.
-//     curl -i http://127.0.0.1:8080/mcp -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
+//     curl -i http://127.0.0.1:8080/mcp -H 'Content-Type: application/json' \
+//         -H 'Accept: application/json, text/event-stream' \
 //         -d '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},
 //             "clientInfo":{"name":"curl","version":"8"}}}'
 

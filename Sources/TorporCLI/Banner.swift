@@ -14,7 +14,9 @@ struct Banner: Sendable {
         let url = ClientSnippet.url(host: http.host, port: port, path: http.path)
         let admin =
             self.configuration.adminPort == 0
-            ? "off" : "http://\(self.configuration.adminHost):\(self.configuration.adminPort)/  (livez, readyz, metrics)"
+            ? "off"
+            : ClientSnippet.url(host: self.configuration.adminHost, port: self.configuration.adminPort, path: "/")
+                + "  (livez, readyz, metrics)"
         let auth =
             self.configuration.tokenFilePath.map { "bearer tokens of \($0)" }
             ?? (http.isLoopback ? "none: anybody on this machine" : "NONE: anybody who reaches this address")

@@ -52,10 +52,25 @@ struct ConfigurationSources {
     /// The setting that was perhaps meant.
     private static func advice(_ name: String) -> String {
         let plain = (name.hasPrefix("TORPOR_") ? String(name.dropFirst("TORPOR_".count)) : name).lowercased().map { $0 == "_" ? "-" : $0 }
-        let near = ServeKey.allCases.filter { key in
-            key.rawValue.hasPrefix(String(plain.prefix(4))) || key.rawValue.contains(String(plain))
+        let near = ServeKey.allCases.map(\.rawValue).filter { key in
+            !plain.isEmpty && (key.contains(String(plain)) || self.distance(Array(key), plain) <= 2)
         }
-        return near.isEmpty ? "; see torpor serve --help" : "; is it \(near.map(\.rawValue).joined(separator: " or "))?"
+        return near.isEmpty ? "; see torpor serve --help" : "; is it \(near.joined(separator: " or "))?"
+    }
+
+    /// How many letters have to be changed, added or left out to come from one word to the other.
+    private static func distance(_ left: [Character], _ right: [Character]) -> Int {
+        var row = Array(0...right.count)
+        for (index, letter) in left.enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for (column, other) in right.enumerated() {
+                let change = diagonal + (letter == other ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(change, min(diagonal, row[column]) + 1)
+            }
+        }
+        return row[right.count]
     }
 }
 

@@ -58,10 +58,16 @@ struct ServeConfiguration {
             guard let flag = Bool(setting.text) else { throw setting.fault("Boolean; use true or false") }
             self.http.allowsAnonymousBeyondLoopback = flag
         }
-        if let setting = sources[.allowedHosts] { self.http.allowedHosts = Self.list(setting) }
+        if let setting = sources[.allowedHosts] {
+            self.http.allowedHosts = Self.list(setting)
+            // Ports are not compared, so a name with one would never match.
+            guard self.http.allowedHosts.allSatisfy({ !$0.contains("/") && ($0.hasSuffix("]") || !$0.contains(":")) }) else {
+                throw setting.fault("list of host names such as app.example.com, without scheme and port")
+            }
+        }
         if let setting = sources[.allowedOrigins] {
             self.http.allowedOrigins = Self.list(setting)
-            guard self.http.allowedOrigins.allSatisfy({ $0.contains("://") && !$0.hasSuffix("/") }) else {
+            guard self.http.allowedOrigins.allSatisfy({ Self.isOrigin($0) }) else {
                 throw setting.fault("list of origins such as https://app.example.com, without a path")
             }
         }
@@ -120,6 +126,16 @@ struct ServeConfiguration {
     }
 
     private static func list(_ setting: ConfigurationSources.Setting) -> [String] {
-        setting.text.split(separator: ",").map { String($0.drop { $0 == " " }) }.filter { !$0.isEmpty }
+        setting.text.split(separator: ",").compactMap { entry in
+            guard let first = entry.firstIndex(where: { $0 != " " }), let last = entry.lastIndex(where: { $0 != " " }) else { return nil }
+            return String(entry[first...last])
+        }
+    }
+
+    /// Whether the text is a scheme and a host, perhaps with a port, as browsers send it.
+    private static func isOrigin(_ text: String) -> Bool {
+        guard let mark = text.firstRange(of: "://"), mark.lowerBound > text.startIndex else { return false }
+        let host = text[mark.upperBound...]
+        return !host.isEmpty && !host.contains("/")
     }
 }

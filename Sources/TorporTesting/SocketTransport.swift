@@ -35,10 +35,12 @@ struct SocketTransport: MessageTransport {
         }
         headers.add(name: "Connection", value: "close")
         if !request.body.isEmpty { headers.add(name: "Content-Length", value: "\(request.body.count)") }
-        try await outbound.write(
-            .head(.init(version: .http1_1, method: HTTPMethod(rawValue: request.method), uri: request.path, headers: headers)))
-        if !request.body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: request.body)))) }
-        try await outbound.write(.end(nil))
+        var parts: [HTTPClientRequestPart] = [
+            .head(.init(version: .http1_1, method: HTTPMethod(rawValue: request.method), uri: request.path, headers: headers))
+        ]
+        if !request.body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: request.body)))) }
+        // All at once: a request without a body is answered, and the connection closed, as soon as its head has arrived.
+        try await outbound.write(contentsOf: parts + [.end(nil)])
     }
 
     private static func read(_ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>) async throws -> TestResponse {

@@ -63,7 +63,7 @@ struct WorkbenchServerTests {
             let read = try await client.call("read_note", ["title": "Tea"])
             #expect(read.text == "Buy green tea.\nAnd cups.")
             #expect(read.structured?["tags"] == ["shop"])
-            #expect(try await Self.text(client, "list_notes", ["tag": "shop"]) == "1 notes:\n- Tea [shop] (24 bytes)")
+            #expect(try await Self.text(client, "list_notes", ["tag": "shop"]) == "Notes (1):\n- Tea [shop] (24 bytes)")
             #expect(try await Self.text(client, "list_notes", ["tag": "other"]) == "There are no notes.")
             let hits = try await client.call("search_notes", ["query": "CUPS"])
             #expect(hits.structured?["hits"]?[0]?["excerpt"] == "Buy green tea. And cups.")
@@ -78,10 +78,11 @@ struct WorkbenchServerTests {
                 _ = try await Self.text(client, "save_note", ["title": .string("note \(number)"), "text": "word"])
             }
             #expect(
-                try await Self.text(client, "search_notes", ["query": "word"]).hasPrefix("10 of 12 notes that match:"))
+                try await Self.text(client, "search_notes", ["query": "word"]).hasPrefix("Notes that match (10 of 12):")
+            )
             #expect(
                 try await Self.text(client, "search_notes", ["query": "word", "limit": 1])
-                    == "1 of 12 notes that match:\n- note 11: word")
+                    == "Notes that match (1 of 12):\n- note 11: word")
             #expect(try await client.call("search_notes", ["query": "word", "limit": 51]).isError)
         }
     }
@@ -96,7 +97,7 @@ struct WorkbenchServerTests {
                 #expect(recalled.text == text)
                 #expect(recalled.structured == ["key": "k", "value": value])
             }
-            #expect(try await Self.text(client, "list_memory", ["prefix": "k"]) == "1 keys:\n- k: null")
+            #expect(try await Self.text(client, "list_memory", ["prefix": "k"]) == "Keys (1):\n- k: null")
             #expect(try await Self.text(client, "forget", ["key": "k"]) == "Forgot \"k\".")
             #expect(try await client.call("recall", ["key": "k"]).isError)
             #expect(try await client.call("remember", ["key": "k"]).isError)
@@ -109,14 +110,14 @@ struct WorkbenchServerTests {
             _ = try await Self.text(client, "create_table", ["name": "birds", "columns": columns])
             let rows: JSONValue = [["name": "swift", "grams": 40], ["name": "wren", "grams": 9], ["name": "swan"]]
             let inserted = try await client.call("insert_rows", ["table": "birds", "rows": rows])
-            #expect(inserted.text == "Inserted 3 rows; birds has 3 rows now.")
+            #expect(inserted.text == "Rows inserted: 3. Rows in birds now: 3.")
             #expect(inserted.structured == ["table": "birds", "changed": 3, "rows": 3])
             let query: JSONObject = [
                 "table": "birds", "where": [["column": "grams", "op": "lt", "value": 100]], "order_by": "grams",
                 "limit": 1,
             ]
             let found = try await client.call("query_table", query)
-            #expect(found.text == "1 of 2 rows\nname,grams\nwren,9\n")
+            #expect(found.text == "Rows: 1 of 2\nname,grams\nwren,9\n")
             #expect(found.structured == ["columns": columns, "rows": [["wren", 9]], "total": 2])
             let missing: JSONValue = [["column": "grams", "op": "eq", "value": .null]]
             _ = try await Self.text(
@@ -124,12 +125,13 @@ struct WorkbenchServerTests {
             #expect(
                 try await Self.text(
                     client, "query_table", ["table": "birds", "aggregate": ["function": "sum", "column": "grams"]])
-                    == "1 of 1 rows\nsum(grams)\n11049\n")
+                    == "Rows: 1 of 1\nsum(grams)\n11049\n")
             #expect(
                 try await Self.text(client, "describe_table", ["table": "birds"]).contains("- grams: number, 3 filled"))
             #expect(
-                try await Self.text(client, "delete_rows", ["table": "birds", "where": []]).hasPrefix("Deleted 3 rows"))
-            #expect(try await Self.text(client, "list_tables") == "- birds (name, grams): 0 rows")
+                try await Self.text(client, "delete_rows", ["table": "birds", "where": []]).hasPrefix(
+                    "Rows deleted: 3."))
+            #expect(try await Self.text(client, "list_tables") == "- birds (name, grams), rows: 0")
             _ = try await Self.text(client, "drop_table", ["name": "birds"])
             #expect(try await client.call("query_table", ["table": "birds"]).isError)
         }
@@ -162,7 +164,7 @@ struct WorkbenchServerTests {
             _ = try await Self.text(old, "save_note", ["title": "a", "text": "b", "tags": ["c"]])
             let listed = try await old.call("list_notes")
             #expect(listed.structured == Optional<JSONValue>.none)
-            #expect(listed.text == "1 notes:\n- a [c] (1 bytes)")
+            #expect(listed.text == "Notes (1):\n- a [c] (1 bytes)")
         }
     }
 

@@ -65,8 +65,8 @@ public final class TokenFile: Sendable {
         }
         var entries: Entries = [:]
         var count = 0
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let parts = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" })
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            let parts = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
             if parts.isEmpty || parts[0].hasPrefix("#") { continue }
             let fault = { (reason: String) in TokenFileError(description: "token file \(path), line \(index + 1): \(reason)") }
             guard parts.count == 2 else { throw fault("expected a principal, a blank and a token") }
@@ -91,7 +91,8 @@ public final class TokenFile: Sendable {
             return token.utf8.count >= self.tokenLengthMin ? self.hash(token.utf8) : nil
         }
         let hexadecimal = token.dropFirst("sha256:".count)
-        guard hexadecimal.utf8.count == 64 else { return nil }
+        // Checked digit by digit: the number parser below would also take a sign.
+        guard hexadecimal.utf8.count == 64, hexadecimal.allSatisfy(\.isHexDigit) else { return nil }
         var bytes: [UInt8] = []
         var digits = hexadecimal[...]
         while !digits.isEmpty {

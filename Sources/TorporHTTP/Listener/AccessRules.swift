@@ -10,7 +10,9 @@ package struct AccessRules: Sendable {
     private static let loopbackHosts = ["localhost", "127.0.0.1", "[::1]"]
 
     package init(_ configuration: HTTPConfiguration) {
-        self.hosts = (Self.loopbackHosts + configuration.allowedHosts).map { Array($0.lowercased().utf8) }
+        // Any loopback address that is listened at, such as 127.0.0.2, is a name as good as the usual ones.
+        let own = configuration.isLoopback ? [configuration.host] : []
+        self.hosts = (Self.loopbackHosts + own + configuration.allowedHosts).map { Array($0.lowercased().utf8) }
         self.origins = configuration.allowedOrigins.map { Array($0.lowercased().utf8) }
         self.anyHost = !configuration.isLoopback && configuration.allowedHosts.isEmpty
     }

@@ -1,6 +1,7 @@
 import CoreMetrics
 import Metrics
 import NIOCore
+import Synchronization
 import Torpor
 
 /// What the connections of one event loop share. Used on that loop only, hence without locks.
@@ -13,17 +14,29 @@ final class ConnectionLoop {
     /// The calls that run for connections of this loop, also for those that are gone.
     var calls: [UInt64: RunningCall] = [:]
     private var connections: [ObjectIdentifier: MCPConnection] = [:]
+    /// Connections beyond the limits that are being told so; at most ``turnedAwayMax``.
+    var turnedAwayCount = 0
+    /// Whether connections begin no further request.
+    private(set) var isDraining = false
     private var nextCall: UInt64 = 0
     private var ticking: RepeatedTask?
     private var drained: EventLoopPromise<Void>?
     private let heartbeat: Heartbeat?
+    /// How long a call may run.
+    private let callTicks: Int
+    /// How calls come back to the loop.
+    let returns: CallReturns
     private let lag: Timer
     private var expectedTickNanoseconds: Int64 = 0
 
     private static let tickInterval = TimeAmount.seconds(1)
+    /// The most connections beyond the limits that are open only to be told so.
+    static let turnedAwayMax = 64
 
-    init(_ eventLoop: any EventLoop, heartbeat: Heartbeat?) {
+    init(_ eventLoop: any EventLoop, callTicks: Int, heartbeat: Heartbeat?) {
         self.eventLoop = eventLoop
+        self.callTicks = callTicks
+        self.returns = CallReturns(eventLoop)
         self.heartbeat = heartbeat
         self.lag = Timer(label: "torpor_event_loop_lag_seconds")
         self.date = HTTPDate.field(secondsSince1970: Int(SystemTime.wallTime().milliseconds / 1_000))
@@ -38,12 +51,16 @@ final class ConnectionLoop {
         }
     }
 
+    /// Ends the ticks, and the wait of ``drain()`` for calls that ignore their cancellation. Nothing of the loop is used any more.
     func stop() {
+        self.returns.close()
         self.ticking?.cancel()
         self.heartbeat?.end()
+        self.drained?.succeed()
+        self.drained = nil
     }
 
-    /// Measures how late the loop is, and lets every connection look at its time limits.
+    /// Measures how late the loop is, lets every connection look at its time limits, and ends calls that run for too long.
     private func beat() {
         let now = SystemTime.monotonicNanoseconds()
         self.lag.recordNanoseconds(max(0, now - self.expectedTickNanoseconds))
@@ -52,6 +69,8 @@ final class ConnectionLoop {
         self.date = HTTPDate.field(secondsSince1970: Int(SystemTime.wallTime().milliseconds / 1_000))
         self.tick += 1
         for connection in Array(self.connections.values) { connection.checkTimeLimits() }
+        // Also those whose connection is gone.
+        for call in self.calls.values where self.tick - call.startTick >= self.callTicks { call.task.cancel() }
     }
 
     func add(_ connection: MCPConnection) { self.connections[ObjectIdentifier(connection)] = connection }
@@ -80,6 +99,7 @@ final class ConnectionLoop {
     func drain() -> EventLoopFuture<Void> {
         let promise = self.eventLoop.makePromise(of: Void.self)
         self.drained = promise
+        self.isDraining = true
         for connection in Array(self.connections.values) { connection.drain() }
         self.noteDrained()
         return promise.futureResult
@@ -105,4 +125,24 @@ struct RunningCall {
     /// Ends with the call; the loop keeps it until then, cancels it when nobody may wait any longer, and drains by waiting for it.
     let task: Task<Void, Never>
     let startTick: Int
+    /// The request's share of the common budget.
+    let reservedBytes: Int
+}
+
+/// The way of calls back to their event loop, closed before the loop shuts down: a handler that ignores its cancellation returns later.
+final class CallReturns: Sendable {
+    private let eventLoop: any EventLoop
+    private let isOpen = Mutex(true)
+
+    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    /// Runs `body` on the loop, unless it is too late.
+    func execute(_ body: @escaping @Sendable () -> Void) {
+        self.isOpen.withLock { isOpen in
+            if isOpen { self.eventLoop.execute(body) }
+        }
+    }
+
+    /// On return nothing more is brought to the loop.
+    func close() { self.isOpen.withLock { $0 = false } }
 }

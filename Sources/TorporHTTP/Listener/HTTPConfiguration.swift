@@ -23,8 +23,8 @@ public struct HTTPConfiguration: Sendable {
     public var requestMax = ByteCount.mebibytes(4)
     /// The head of one request; a larger one is answered 431. Default 16 KiB.
     public var headMax = ByteCount.kibibytes(16)
-    /// Large request bodies that are arriving, and large answers that clients have not read, in all connections together. A body
-    /// or answer beyond it is refused with 503. Default 64 MiB.
+    /// Large requests that are arriving or whose calls run, and large answers that clients have not read, in all connections together.
+    /// A request or answer beyond it is refused with 503. Large is more than 16 KiB. Default 64 MiB.
     public var buffersMax = ByteCount.mebibytes(64)
     /// Connections in all; one more is answered 503 and closed. Default 10,000.
     public var connectionsMax = 10_000

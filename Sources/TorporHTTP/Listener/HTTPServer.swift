@@ -95,7 +95,10 @@ public final class HTTPServer: Service {
         let loops = try await self.makeLoops(group)
         let channel = try await self.bind(group, loops)
         self.listening.store(true, ordering: .relaxed)
-        self.onListening?(channel.localAddress?.port ?? self.listener.configuration.port)
+        let configuration = self.listener.configuration
+        let port = channel.localAddress?.port ?? configuration.port
+        self.listener.logger.info("listening", metadata: ["url": "http://\(configuration.host):\(port)\(configuration.path)"])
+        self.onListening?(port)
         await self.untilShutdown()
         self.listening.store(false, ordering: .relaxed)
         try await self.drain(channel, loops)
@@ -103,10 +106,11 @@ public final class HTTPServer: Service {
 
     private func makeLoops(_ group: MultiThreadedEventLoopGroup) async throws -> [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] {
         var loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] = [:]
+        let callTicks = self.listener.callTicks
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let heartbeat = self.monitor?.beat(for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
             loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
-                let loop = ConnectionLoop(eventLoop, heartbeat: heartbeat)
+                let loop = ConnectionLoop(eventLoop, callTicks: callTicks, heartbeat: heartbeat)
                 loop.start()
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
@@ -124,6 +128,8 @@ public final class HTTPServer: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // What one read may bring beyond the limit at which reading stops.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let loop = loops[ObjectIdentifier(channel.eventLoop)]?.value else {
@@ -157,16 +163,15 @@ public final class HTTPServer: Service {
         let drained = loops.values.map { bound in bound.eventLoop.flatSubmit { bound.value.drain() } }
         let deadline = TimeAmount.milliseconds(Int64(configuration.gracePeriod.wholeMilliseconds))
         let isDrained = await Self.wait(for: drained, atMost: deadline, on: channel.eventLoop)
-        let cut = self.statistics.runningCalls
-        for bound in loops.values {
-            try await bound.eventLoop.submit {
-                if !isDrained { bound.value.cutShort() }
-                bound.value.stop()
-            }.get()
+        // Clients that stay although they were told everything are no calls.
+        let cut = isDrained ? 0 : self.statistics.runningCalls
+        if !isDrained {
+            for bound in loops.values { try await bound.eventLoop.submit { bound.value.cutShort() }.get() }
+            // What was cut short is told so; give the sockets a moment to take it.
+            _ = await Self.wait(for: drained, atMost: .seconds(1), on: channel.eventLoop)
         }
-        guard !isDrained else { return }
-        // What was cut short is told so; give the sockets a moment to take it.
-        _ = await Self.wait(for: drained, atMost: .seconds(1), on: channel.eventLoop)
+        for bound in loops.values { try await bound.eventLoop.submit { bound.value.stop() }.get() }
+        guard cut > 0 else { return }
         throw HTTPServerError(
             code: .drainTimedOut,
             description: "\(cut) calls were still running after the grace period of \(configuration.gracePeriod.text) and were answered 503")

@@ -28,13 +28,22 @@ final class MCPConnection: ChannelDuplexHandler {
     /// What of a request matters for its answer.
     struct Exchange {
         var keepsAlive: Bool
+        /// Whether the request was a HEAD, whose answer has no body whatever its head says.
+        var isHead = false
         var origin: ArraySlice<UInt8>?
     }
 
-    /// Pipelined bytes held while a call runs, beyond which the socket is not read. In bytes.
-    private static let pendingMax = 256 << 10
-    /// Bodies up to this size need no share of the common budget: they are bounded by the number of connections. In bytes.
-    static let smallMax = 64 << 10
+    /// How the connection is counted, and so has to be counted out.
+    private enum Membership { case none, admitted, turnedAway }
+
+    /// Pipelined bytes held while a call runs, beyond which the socket is not read. In bytes; what one read brings comes on top.
+    private static let pendingMax = 64 << 10
+    /// Requests and answers up to this size need no share of the common budget: they are bounded by the number of connections. In bytes.
+    static let smallMax = 16 << 10
+    /// The largest buffer that is kept for the next answer: idle connections are many. In bytes.
+    private static let keptMax = 4 << 10
+    /// How long a client may take to close its half when the server stops. In ticks.
+    private static let drainingLingerTicks = 2
 
     let listener: ListenerState
     let loop: ConnectionLoop
@@ -45,7 +54,7 @@ final class MCPConnection: ChannelDuplexHandler {
     private var pending: ByteBuffer?
     private var outgoing = ByteBuffer()
     private var address = ""
-    private var isAdmitted = false
+    private var membership = Membership.none
     /// When the activity or the phase of the request began, in ticks.
     private var sinceTick = 0
     private var phase = HTTPRequestStateMachine.Phase.idle
@@ -55,6 +64,10 @@ final class MCPConnection: ChannelDuplexHandler {
     private var isReadHeld = false
     private var needsFlush = false
     private var inputIsClosed = false
+    /// More arrived than may be held, so whatever follows is ignored.
+    private var inputIsCut = false
+    /// The last answer has left, and the client was told that nothing follows.
+    private var outputIsClosed = false
 
     init(listener: ListenerState, loop: ConnectionLoop) {
         self.listener = listener
@@ -68,9 +81,11 @@ final class MCPConnection: ChannelDuplexHandler {
         self.context = context
         self.address = context.remoteAddress?.ipAddress ?? ""
         self.sinceTick = self.loop.tick
+        // Accepted just before the listener closed: nothing has been asked yet.
+        guard !self.loop.isDraining else { return context.close(promise: nil) }
         switch self.listener.gate.enter(self.address) {
         case .admitted:
-            self.isAdmitted = true
+            self.membership = .admitted
             self.loop.add(self)
             context.fireChannelActive()
         case .full: self.turnAway(503, "The server holds as many connections as it may.")
@@ -86,21 +101,29 @@ final class MCPConnection: ChannelDuplexHandler {
         self.reserveForBody(0)
         self.releaseAnswer()
         self.context = nil
-        if self.isAdmitted {
-            self.isAdmitted = false
-            self.listener.gate.leave(self.address)
-            self.loop.remove(self)
+        switch self.membership {
+        case .none: break
+        case .admitted: self.listener.gate.leave(self.address)
+        case .turnedAway: self.loop.turnedAwayCount -= 1
         }
+        self.membership = .none
+        self.loop.remove(self)
         context.fireChannelInactive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = self.unwrapInboundIn(data)
         if case .closing = self.activity { return }
+        if self.inputIsCut { return }
         if self.pending == nil {
             self.pending = bytes
-        } else {
+        } else if self.pendingCount + bytes.readableBytes <= 2 * Self.pendingMax {
+            // Otherwise a client that always pipelines would make the buffer grow by what was consumed.
+            self.pending?.discardReadBytes()
             self.pending?.writeImmutableBuffer(bytes)
+        } else {
+            // Reads are held, and yet more comes: the client has closed its half, so that all it ever sent arrives at once.
+            self.inputIsCut = true
         }
         self.readRequests()
     }
@@ -125,6 +148,8 @@ final class MCPConnection: ChannelDuplexHandler {
                 self.activity = .reading
                 self.sinceTick = self.loop.tick
                 self.readRequests()
+                // The answer that was unread promised that the connection stays.
+                if self.loop.isDraining { self.drain() }
                 self.flush()
             }
         }
@@ -147,10 +172,18 @@ final class MCPConnection: ChannelDuplexHandler {
     private func inputClosed() {
         self.inputIsClosed = true
         switch self.activity {
-        case .running(let call, _) where !call.call.endsWithConnection: break
-        case .blocked: break
-        case .reading, .running, .closing: self.context?.close(promise: nil)
+        case .reading: self.closeAfterWriting()
+        case .running(let call, _) where call.call.endsWithConnection: self.abandon(call)
+        case .closing where self.outputIsClosed: self.context?.close(promise: nil)
+        // Closes when what is under way has been answered and sent.
+        case .running, .blocked, .closing: break
         }
+    }
+
+    /// Cancels a call whose client is gone. Nothing more is sent for it; answers to earlier requests still are.
+    private func abandon(_ call: RunningCall) {
+        call.task.cancel()
+        self.closeAfterWriting()
     }
 
     // MARK: Requests
@@ -170,13 +203,20 @@ final class MCPConnection: ChannelDuplexHandler {
             case .needsMoreBytes: break
             case .sendContinue: self.sendContinue()
             case .request(let request):
-                self.reserveForBody(0)
-                self.handle(request)
+                self.sinceTick = self.loop.tick
+                if self.reserveForBody(Self.share(of: request.bytes.count)) {
+                    self.handle(request)
+                    // Answered; a call that runs has taken its share with it.
+                    self.reserveForBody(0)
+                } else {
+                    self.refuseForLackOfBuffers()
+                }
             case .refuse(let refusal):
                 self.answer(Refusal(refusal.status, .invalidRequest, refusal.reason), Exchange(keepsAlive: false))
             }
         }
         self.noteProgress()
+        if case .reading = self.activity, self.inputIsClosed { self.closeAfterWriting() }
         if self.isReadHeld, self.pendingCount < Self.pendingMax {
             self.isReadHeld = false
             self.context?.read()
@@ -191,13 +231,17 @@ final class MCPConnection: ChannelDuplexHandler {
             self.sinceTick = self.loop.tick
         }
         guard case .reading = self.activity, phase == .body else { return }
-        let buffered = self.machine.bufferedBytes
-        if !self.reserveForBody(buffered > Self.smallMax ? buffered : 0) {
-            self.answer(
-                Refusal(503, .internalError, "The server holds as many request bytes as it may. Try again.", retryAfterSeconds: 1),
-                Exchange(keepsAlive: false))
-        }
+        if !self.reserveForBody(Self.share(of: self.machine.bufferedBytes)) { self.refuseForLackOfBuffers() }
     }
+
+    private func refuseForLackOfBuffers() {
+        self.answer(
+            Refusal(503, .internalError, "The server holds as many request bytes as it may. Try again.", retryAfterSeconds: 1),
+            Exchange(keepsAlive: false))
+    }
+
+    /// What a request or an answer of `count` bytes takes from the common budget.
+    private static func share(of count: Int) -> Int { count > Self.smallMax ? count : 0 }
 
     private func sendContinue() {
         self.outgoing.clear()
@@ -218,7 +262,10 @@ final class MCPConnection: ChannelDuplexHandler {
     }
 
     private func handle(_ request: HTTPRequest) {
-        var exchange = Exchange(keepsAlive: request.head.isKeepAlive && !self.listener.isDraining && !self.inputIsClosed)
+        // A client of HTTP/1.0 would have to be told that the connection stays open; it is closed instead.
+        var exchange = Exchange(
+            keepsAlive: request.head.isKeepAlive && request.head.minorVersion == 1 && !self.listener.isDraining,
+            isHead: request.head.method == .head)
         do throws(Refusal) {
             try self.listener.checkAccess(request, &exchange)
             if request.head.method == .options, exchange.origin != nil {
@@ -245,18 +292,23 @@ final class MCPConnection: ChannelDuplexHandler {
     private func run(_ call: PendingCall, _ exchange: Exchange) {
         let name = self.loop.newCallName()
         let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-        let eventLoop = self.loop.eventLoop
+        let returns = self.loop.returns
         // Owned by the loop, see `RunningCall.task`.
         let task = Task {
             let reply = await call.run()
-            eventLoop.execute { bound.value.callEnded(name, reply) }
+            returns.execute { bound.value.callEnded(name, reply) }
         }
-        let running = RunningCall(name: name, call: call, task: task, startTick: self.loop.tick)
+        // The request's bytes are held until the handler returns, so their share is too.
+        let running = RunningCall(name: name, call: call, task: task, startTick: self.loop.tick, reservedBytes: self.reservedForBody)
+        self.reservedForBody = 0
         self.loop.calls[name] = running
         self.activity = .running(running, exchange)
+        if self.inputIsClosed, call.endsWithConnection { self.abandon(running) }
     }
 
     private func callEnded(_ name: UInt64, _ reply: Reply) {
+        guard let ended = self.loop.calls[name] else { preconditionFailure("a call ends once") }
+        self.listener.buffers.release(ended.reservedBytes)
         self.loop.callEnded(name)
         // Otherwise the client is gone, or was answered already because the call took too long.
         guard case .running(let call, let exchange) = self.activity, call.name == name else { return }
@@ -266,7 +318,7 @@ final class MCPConnection: ChannelDuplexHandler {
     private func finishCall(_ reply: Reply, _ exchange: Exchange) {
         self.activity = .reading
         var exchange = exchange
-        if self.listener.isDraining || self.inputIsClosed { exchange.keepsAlive = false }
+        if self.listener.isDraining { exchange.keepsAlive = false }
         self.send(reply, exchange)
         self.sinceTick = self.loop.tick
         self.readRequests()
@@ -289,9 +341,10 @@ final class MCPConnection: ChannelDuplexHandler {
     private func send(_ reply: Reply, _ exchange: Exchange, extras: ResponseHead.Extras) {
         var reply = reply
         var extras = extras
-        if reply.body.count > Self.smallMax {
-            if self.listener.buffers.reserve(reply.body.count) {
-                self.reservedForAnswer += reply.body.count
+        let share = exchange.isHead ? 0 : Self.share(of: reply.body.count)
+        if share > 0 {
+            if self.listener.buffers.reserve(share) {
+                self.reservedForAnswer += share
             } else {
                 reply = self.listener.dispatcher.refuse(
                     Refusal(503, .internalError, "The server holds as many unread answers as it may. Try again.", retryAfterSeconds: 1))
@@ -304,7 +357,7 @@ final class MCPConnection: ChannelDuplexHandler {
         ResponseHead.write(
             &self.outgoing, status: reply.status, contentLength: reply.body.count, date: self.loop.date,
             keepsAlive: exchange.keepsAlive, extras: extras)
-        self.outgoing.writeBytes(reply.body)
+        if !exchange.isHead { self.outgoing.writeBytes(reply.body) }
         self.write()
         if !exchange.keepsAlive { return self.closeAfterWriting() }
         if self.context?.channel.isWritable == false {
@@ -320,7 +373,7 @@ final class MCPConnection: ChannelDuplexHandler {
         context.write(self.wrapOutboundOut(self.outgoing), promise: nil)
         self.needsFlush = true
         // A large buffer is not kept for small answers.
-        if self.outgoing.capacity > Self.smallMax { self.outgoing = ByteBuffer() }
+        if self.outgoing.capacity > Self.keptMax { self.outgoing = ByteBuffer() }
     }
 
     private func flush() {
@@ -335,22 +388,33 @@ final class MCPConnection: ChannelDuplexHandler {
     }
 
     /// Closes once everything written has been sent, or the client has left it unread for too long.
-    private func closeAfterWriting() {
+    /// - Parameter lingers: Whether the client may still be sending: closing at once would then make the kernel throw the answer away.
+    private func closeAfterWriting(lingers: Bool = true) {
         self.activity = .closing
         self.pending = nil
+        self.machine = HTTPRequestStateMachine(limits: self.listener.limits)
         self.reserveForBody(0)
         self.sinceTick = self.loop.tick
         guard let context = self.context else { return }
         self.needsFlush = false
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
-            // The client is told that nothing follows, and has until the write timeout to read it: closing at once while it still
-            // sends would make the kernel throw the answer away.
             guard let context = self.context else { return }
-            if self.inputIsClosed { context.close(promise: nil) } else { context.close(mode: .output, promise: nil) }
+            guard lingers, !self.inputIsClosed else { return context.close(promise: nil) }
+            // The client is told that nothing follows, and has a while to read it and to close its half.
+            self.outputIsClosed = true
+            self.sinceTick = self.loop.tick
+            context.close(mode: .output, promise: nil)
         }
     }
 
+    /// Answers that there is no room. Beyond some that are being told so, connections are closed without a word.
     private func turnAway(_ status: Int, _ reason: String) {
+        guard self.loop.turnedAwayCount < ConnectionLoop.turnedAwayMax else {
+            self.context?.close(promise: nil)
+            return
+        }
+        self.membership = .turnedAway
+        self.loop.turnedAwayCount += 1
         self.loop.add(self)
         self.answer(Refusal(status, .internalError, reason, retryAfterSeconds: 1), Exchange(keepsAlive: false))
     }
@@ -367,7 +431,9 @@ final class MCPConnection: ChannelDuplexHandler {
             call.task.cancel()
             self.finishCall(call.call.timedOut(after: self.listener.configuration.callTimeout), exchange)
         case .blocked, .closing:
-            if age >= self.listener.writeTicks { self.context?.close(promise: nil) }
+            // A stop does not wait for clients that were told everything and stay.
+            let limit = self.outputIsClosed && self.loop.isDraining ? Self.drainingLingerTicks : self.listener.writeTicks
+            if age >= limit { self.context?.close(promise: nil) }
         }
     }
 
@@ -388,7 +454,7 @@ final class MCPConnection: ChannelDuplexHandler {
     /// Begins no further request.
     func drain() {
         switch self.activity {
-        case .reading where self.phase == .idle && self.pending == nil: self.context?.close(promise: nil)
+        case .reading where self.phase == .idle: self.closeAfterWriting(lingers: false)
         case .reading, .running, .blocked, .closing: break
         }
     }

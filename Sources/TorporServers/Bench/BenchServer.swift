@@ -14,8 +14,7 @@ enum BenchServer {
             self.tools
             Resource(
                 "bench://about", name: "about", description: "What this server is for.",
-                text:
-                    "The tools of this server echo, sleep, fail and answer with many bytes, to measure servers and to try clients.\n"
+                text: "The tools of this server echo, sleep, fail and answer with many bytes, to measure and to try.\n"
             )
             Prompt(
                 "greet", "Asks for a greeting.",

@@ -10,9 +10,10 @@ struct Workbench: Sendable {
         MCPServer(
             name: "workbench", version: version, title: "Torpor workbench",
             instructions: """
-                A place to keep things between calls and conversations, for this caller alone. Notes are texts with a title and tags; \
-                remember and recall keep small values under keys; tables keep rows to filter, sort and sum up. \
-                Look first (search_notes, list_memory, list_tables) before you store something again. Limits are in workbench://guide.
+                A place to keep things between calls and conversations, for this caller alone. Notes are texts with a \
+                title and tags; remember and recall keep small values under keys; tables keep rows to filter, sort and \
+                sum up. Look first (search_notes, list_memory, list_tables) before you store something again. Limits \
+                are in workbench://guide.
                 """
         ) {
             self.noteTools

@@ -72,21 +72,21 @@ extension ToolError {
     static func checkName(_ name: String, _ kind: String, lengthMax: Int = WorkbenchLimits.nameLengthMax)
         throws(ToolError)
     {
-        guard !name.isEmpty else { throw ToolError("A \(kind) must not be empty. Nothing was changed.") }
+        guard !name.isEmpty else { throw ToolError("A \(kind) must not be empty.") }
         let length = name.unicodeScalars.count
         guard length <= lengthMax else {
             throw ToolError(
-                "A \(kind) has at most \(lengthMax) characters; this one has \(length). Nothing was changed.")
+                "A \(kind) has at most \(lengthMax) characters; this one has \(length).")
         }
         guard !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
-            throw ToolError("A \(kind) is one line without control characters. Nothing was changed.")
+            throw ToolError("A \(kind) is one line without control characters.")
         }
     }
 
     static func checkSize(_ byteCount: Int, of kind: String) throws(ToolError) {
         guard byteCount <= WorkbenchLimits.textMax.bytes else {
             throw ToolError(
-                "A \(kind) takes at most \(WorkbenchLimits.textMax); this one takes \(byteCount) bytes. Divide it. Nothing was changed."
+                "A \(kind) takes at most \(WorkbenchLimits.textMax); this one takes \(byteCount) bytes. Divide it."
             )
         }
     }

@@ -21,33 +21,36 @@ extension Workbench {
     }
 
     private func summarizeNotes(_ topic: String, _ call: Call) async throws -> PromptResult {
-        let notes = EmbeddedNotes(try await self.store.space(of: call.principal).notes(on: topic))
+        let space = try await self.store.space(of: call.principal)
+        let notes = EmbeddedNotes(space.notes(on: topic, needsEveryWord: true))
         guard !notes.isEmpty else {
             return PromptResult([
                 .user(
                     """
-                    I asked for a summary of my notes on "\(topic)", but no note on the workbench has these words. \
-                    Look for related notes with search_notes and list_notes, tell me which you found, and ask me which I meant.
+                    I asked for a summary of my notes on "\(topic)", but no note on the workbench has all these words. \
+                    Look for related notes with search_notes and list_notes, tell me which you found, and ask me which \
+                    I meant.
                     """)
             ])
         }
         let request = """
-            Summarize my notes on "\(topic)", which follow (\(notes.summary)). Begin with the most important point in one sentence. Then \
-            list decisions, facts and open questions, each with the title of the note that it comes from. Where notes contradict each \
-            other, say so. Add nothing that is not in the notes.
+            Summarize my notes on "\(topic)", which follow (\(notes.summary)). Begin with the most important point in \
+            one sentence. Then list decisions, facts and open questions, each with the title of the note that it comes \
+            from. Where notes contradict each other, say so. Add nothing that is not in the notes.
             """
         return PromptResult([.user(request)] + notes.messages)
     }
 
     private func planWork(_ goal: String, _ call: Call) async throws -> PromptResult {
         let space = try await self.store.space(of: call.principal)
-        let notes = EmbeddedNotes(space.notes(on: goal.contentWords))
+        let notes = EmbeddedNotes(space.notes(on: goal.contentWords, needsEveryWord: false))
         var request = """
             Make a plan for this goal: \(goal)
 
-            Use what the workbench holds. Give three to seven steps in order; for each, what is done, how one sees that it is done, and \
-            what it needs first. Name what is still unknown and how to find it out. When I agree with the plan, save it with save_note \
-            under the title "Plan: …", tagged plan, and note progress there with append_note.
+            Use what the workbench holds. Give three to seven steps in order; for each, what is done, how one sees \
+            that it is done, and what it needs first. Name what is still unknown and how to find it out. When I agree \
+            with the plan, save it with save_note under the title "Plan: …", tagged plan, and note progress there with \
+            append_note.
             """
         if !space.tables.isEmpty {
             request += "\n\nTables: " + space.tables.keys.sorted().joined(separator: ", ") + "."
@@ -65,8 +68,9 @@ extension Workbench {
     /// Tags first, then titles.
     private func topics(matching completion: Completion) async throws -> [String] {
         let notes = try await self.store.space(of: completion.call.principal).notes()
-        let tags = Set(notes.flatMap(\.tags)).sorted()
-        return (tags + notes.map(\.title).filter { !tags.contains($0) }).beginning(with: completion.value)
+        let tags = Set(notes.flatMap(\.tags))
+        let titles = notes.map(\.title).filter { !tags.contains($0) }
+        return (tags.sorted() + titles).beginning(with: completion.value)
     }
 }
 

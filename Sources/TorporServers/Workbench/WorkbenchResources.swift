@@ -47,21 +47,22 @@ extension Workbench {
     private static let guide = """
         # Workbench
 
-        A place to keep things between calls and conversations. Everything here is yours alone: other principals have workbenches of \
-        their own. Callers without authentication share one.
+        A place to keep things between calls and conversations. Everything here is yours alone: other principals have \
+        workbenches of their own. Callers without authentication share one.
 
-        - **Notes** are texts with a title and tags: `save_note`, `append_note`, `read_note`, `list_notes`, `search_notes`, \
-        `delete_note`. Each is also a resource, `note:///{title}`.
-        - **Memory** keeps values under keys: `remember`, `recall`, `forget`, `list_memory`. Keys such as `user/timezone` list \
-        together by prefix.
-        - **Tables** have named columns and rows of texts, numbers, true, false or nothing: `create_table`, `insert_rows`, \
-        `query_table`, `update_rows`, `delete_rows`, `describe_table`, `list_tables`, `drop_table`. Each is also a resource, \
-        `table:///{name}`, in CSV.
+        - **Notes** are texts with a title and tags: `save_note`, `append_note`, `read_note`, `list_notes`, \
+        `search_notes`, `delete_note`. Each is also a resource, `note:///{title}`.
+        - **Memory** keeps values under keys: `remember`, `recall`, `forget`, `list_memory`. Keys such as \
+        `user/timezone` list together by prefix.
+        - **Tables** have named columns and rows of texts, numbers, true, false or nothing: `create_table`, \
+        `insert_rows`, `query_table`, `update_rows`, `delete_rows`, `describe_table`, `list_tables`, `drop_table`. \
+        Each is also a resource, `table:///{name}`, in CSV.
 
         ## Queries
 
-        `{"table": "birds", "where": [{"column": "grams", "op": "gt", "value": 10}], "order_by": "grams", "descending": true}` \
-        shows rows. `"aggregate": {"function": "avg", "column": "grams", "group_by": "family"}` reckons instead, from the same rows.
+        `{"table": "birds", "where": [{"column": "grams", "op": "gt", "value": 10}], "order_by": "grams", \
+        "descending": true}` shows rows. `"aggregate": {"function": "avg", "column": "grams", "group_by": "family"}` \
+        reckons instead, from the same rows.
 
         ## Limits
 

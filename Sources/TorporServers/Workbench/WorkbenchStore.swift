@@ -31,7 +31,7 @@ final class MemoryWorkbenchStore: WorkbenchStore {
                 throw ToolError(
                     """
                     The workbench has room for \(WorkbenchLimits.spaceCountMax) callers, and all places are taken. \
-                    Somebody else has to empty theirs first. Nothing was changed.
+                    Somebody else has to empty theirs first.
                     """)
             }
             defer {

@@ -27,7 +27,7 @@ extension WorkbenchSpace {
         }
         guard distinct.count <= WorkbenchLimits.tagCountMax else {
             throw ToolError(
-                "A note has at most \(WorkbenchLimits.tagCountMax) tags; this one has \(distinct.count). Nothing was changed."
+                "A note has at most \(WorkbenchLimits.tagCountMax) tags; this one has \(distinct.count)."
             )
         }
         let former = self.notes[title]
@@ -66,8 +66,8 @@ extension WorkbenchSpace {
         self.notes.values.filter { tag.map($0.tags.contains) ?? true }.sorted { $0.change > $1.change }
     }
 
-    /// The notes in whose title, tags and text every word of `query` occurs; those with the most words in the title first, then what
-    /// was changed last.
+    /// The notes in whose title, tags and text every word of `query` occurs; those with the most words in the title
+    /// first, then what was changed last.
     func searchNotes(_ query: String) -> [NoteHit] {
         let search = NoteSearch(query)
         return self.notes.values.compactMap { search.hit($0) }
@@ -75,10 +75,12 @@ extension WorkbenchSpace {
             .sorted { ($0.titleWordCount, $0.note.change) > ($1.titleWordCount, $1.note.change) }
     }
 
-    /// The notes that are about `topic`: titled or tagged so, or with some of its words; the best first.
-    func notes(on topic: String) -> [Note] {
+    /// The notes that are about `topic`: those titled or tagged so first, then those with more of its words.
+    /// - Parameter needsEveryWord: Leaves out notes in which one of the words does not occur.
+    func notes(on topic: String, needsEveryWord: Bool) -> [Note] {
         let search = NoteSearch(topic)
         return self.notes.values.compactMap { search.hit($0) }
+            .filter { !needsEveryWord || $0.wordCount == search.wordCount }
             .map { hit in (hit, hit.note.title == topic || hit.note.tags.contains(topic) ? Int.max : hit.wordCount) }
             .sorted { ($0.1, $0.0.note.change) > ($1.1, $1.0.note.change) }
             .map(\.0.note)

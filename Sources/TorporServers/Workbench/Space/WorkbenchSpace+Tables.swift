@@ -5,13 +5,13 @@ extension WorkbenchSpace {
         let table = try Table(name, columns: columns)
         guard self.tables[name] == nil else {
             throw ToolError(
-                "There is a table \(name) already. Drop it first, or choose another name. Nothing was changed.")
+                "There is a table \(name) already. Drop it first, or choose another name.")
         }
         guard self.tables.count < WorkbenchLimits.tableCountMax else {
             throw ToolError(
                 """
-                The workbench holds at most \(WorkbenchLimits.tableCountMax) tables; it has \(self.tables.count), and this needs 1 more. \
-                Drop one that is no longer needed. Nothing was changed.
+                The workbench holds at most \(WorkbenchLimits.tableCountMax) tables; it has \(self.tables.count), and \
+                this needs 1 more. Drop one that is no longer needed.
                 """)
         }
         try self.reserve(table.byteCount, isNew: true)
@@ -37,16 +37,16 @@ extension WorkbenchSpace {
         guard rows.count <= WorkbenchLimits.insertedRowsMax else {
             throw ToolError(
                 """
-                One call inserts at most \(WorkbenchLimits.insertedRowsMax) rows; these are \(rows.count). Use several calls. \
-                Nothing was changed.
+                One call inserts at most \(WorkbenchLimits.insertedRowsMax) rows; these are \(rows.count). \
+                Use several calls.
                 """)
         }
         let count = table.rows.count + rows.count
         guard count <= WorkbenchLimits.rowCountMax else {
             throw ToolError(
                 """
-                A table holds at most \(WorkbenchLimits.rowCountMax) rows; \(table.name) has \(table.rows.count), and this needs \
-                \(rows.count) more. Delete rows that are no longer needed. Nothing was changed.
+                A table holds at most \(WorkbenchLimits.rowCountMax) rows; \(table.name) has \(table.rows.count), and \
+                this needs \(rows.count) more. Delete rows that are no longer needed.
                 """)
         }
         var inserted: [Row] = []
@@ -62,7 +62,7 @@ extension WorkbenchSpace {
     /// - Returns: How many match.
     mutating func updateRows(of name: String, where conditions: [Condition], set: JSONObject) throws(ToolError) -> Int {
         let table = try self.table(name)
-        guard !set.isEmpty else { throw ToolError("The argument set names no column. Nothing was changed.") }
+        guard !set.isEmpty else { throw ToolError("The argument set names no column.") }
         let cells = try table.cells(of: set, describedAs: "The argument set")
         let changed = try table.rows(matching: conditions).map { index in (index, table.rows[index].setting(cells)) }
         try self.reserve(changed.reduce(0) { $0 + $1.1.byteCount - table.rows[$1.0].byteCount })

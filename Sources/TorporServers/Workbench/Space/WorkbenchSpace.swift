@@ -32,24 +32,24 @@ struct WorkbenchSpace: Sendable {
         if isNew, self.entryCount >= WorkbenchLimits.entryCountMax {
             throw ToolError(
                 """
-                The workbench holds at most \(WorkbenchLimits.entryCountMax) entries (notes, keys and tables); it has \(self.entryCount), \
-                and this needs 1 more. Delete some that are no longer needed. Nothing was changed.
+                The workbench holds at most \(WorkbenchLimits.entryCountMax) entries (notes, keys and tables); it has \
+                \(self.entryCount), and this needs 1 more. Delete some that are no longer needed.
                 """)
         }
         if growth > 0 {
             guard growth <= WorkbenchLimits.spaceMax.bytes - self.byteCount else {
                 throw ToolError(
                     """
-                    The workbench holds at most \(WorkbenchLimits.spaceMax); \(self.byteCount) bytes are used, and this needs \(growth) more. \
-                    Delete notes, keys, rows or tables that are no longer needed. Nothing was changed.
+                    The workbench holds at most \(WorkbenchLimits.spaceMax); \(self.byteCount) bytes are used, and \
+                    this needs \(growth) more. Delete notes, keys, rows or tables that are no longer needed.
                     """)
             }
             guard growth <= self.roomOutside else {
                 throw ToolError(
                     """
                     The workbenches of all callers hold at most \(WorkbenchLimits.contentsMax) together; \
-                    \(WorkbenchLimits.contentsMax.bytes - self.roomOutside) bytes are used, and this needs \(growth) more. \
-                    Delete what is no longer needed, or try again later. Nothing was changed.
+                    \(WorkbenchLimits.contentsMax.bytes - self.roomOutside) bytes are used, and this needs \(growth) \
+                    more. Delete what is no longer needed, or try again later.
                     """)
             }
         }

@@ -131,7 +131,8 @@ struct CellTest {
         }
     }
 
-    /// `eq` and `ne` compare all cells. The others pass only cells of the operand's kind; nothing is less or greater than a missing one.
+    /// `eq` and `ne` compare all cells. The others pass only cells of the operand's kind; nothing is less or greater
+    /// than a missing one.
     func passes(_ value: JSONValue) -> Bool {
         let cell = Cell(stored: value)
         switch self.op {

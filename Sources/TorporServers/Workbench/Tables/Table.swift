@@ -11,15 +11,15 @@ struct Table: Sendable {
     /// - Throws: when the name or the columns are no good.
     init(_ name: String, columns: [String]) throws(ToolError) {
         try ToolError.checkName(name, "table's name")
-        guard !columns.isEmpty else { throw ToolError("A table has at least one column. Nothing was changed.") }
+        guard !columns.isEmpty else { throw ToolError("A table has at least one column.") }
         guard columns.count <= WorkbenchLimits.columnCountMax else {
             throw ToolError(
-                "A table has at most \(WorkbenchLimits.columnCountMax) columns; this one has \(columns.count). Nothing was changed."
+                "A table has at most \(WorkbenchLimits.columnCountMax) columns; this one has \(columns.count)."
             )
         }
         for column in columns { try ToolError.checkName(column, "column's name") }
         guard Set(columns).count == columns.count else {
-            throw ToolError("No two columns have the same name. Nothing was changed.")
+            throw ToolError("No two columns have the same name.")
         }
         self.name = name
         self.columns = columns
@@ -31,8 +31,10 @@ struct Table: Sendable {
     func index(of column: String) throws(ToolError) -> Int {
         guard let index = self.columns.firstIndex(of: column) else {
             throw ToolError(
-                "The table \(self.name) has no column \"\(column.prefix(200))\"; it has \(self.columns.joined(separator: ", "))."
-            )
+                """
+                The table \(self.name) has no column "\(column.prefix(200))"; \
+                it has \(self.columns.joined(separator: ", ")).
+                """)
         }
         return index
     }
@@ -55,7 +57,7 @@ struct Table: Sendable {
     func rows(matching conditions: [Condition]) throws(ToolError) -> [Int] {
         guard conditions.count <= WorkbenchLimits.conditionCountMax else {
             throw ToolError(
-                "There are at most \(WorkbenchLimits.conditionCountMax) conditions; these are \(conditions.count). Nothing was changed."
+                "There are at most \(WorkbenchLimits.conditionCountMax) conditions; these are \(conditions.count)."
             )
         }
         var tests: [(column: Int, test: CellTest)] = []

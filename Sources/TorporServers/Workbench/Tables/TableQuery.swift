@@ -10,8 +10,10 @@ struct Condition: Decodable, Sendable, DescribedFields {
 
     static let fields: [String: Field] = [
         "column": "The column to look at.",
-        "op":
-            "eq and ne compare anything; lt, le, gt, ge compare numbers with numbers and texts with texts; contains ignores case.",
+        "op": """
+        eq and ne compare anything; lt, le, gt, ge compare numbers with numbers and texts with texts; \
+        contains ignores case.
+        """,
         "value": "A text, a number, true, false, or null for a missing cell.",
     ]
 }
@@ -63,8 +65,8 @@ struct TableQuery: Sendable {
         guard size <= WorkbenchLimits.answerMax.bytes else {
             throw ToolError(
                 """
-                An answer takes at most \(WorkbenchLimits.answerMax); these \(answer.rows.count) rows take \(size) bytes. \
-                Ask for fewer rows (limit, where) or columns.
+                An answer takes at most \(WorkbenchLimits.answerMax); these \(answer.rows.count) rows take \(size) \
+                bytes. Ask for fewer rows (limit, where) or columns.
                 """)
         }
         return answer

@@ -98,9 +98,11 @@ private struct MemoryList: StructuredOutput {
 
     var modelText: String? {
         guard self.total > 0 else { return "Nothing is remembered under such a key." }
+        let isWhole = self.entries.count == self.total
         let heading =
-            self.entries.count < self.total
-            ? "The first \(self.entries.count) of \(self.total) keys; use prefix to see others:" : "\(self.total) keys:"
+            isWhole
+            ? "Keys (\(self.total)):"
+            : "Keys (the first \(self.entries.count) of \(self.total); see others with prefix):"
         return ([heading] + self.entries.map { "- \($0.key): \($0.preview)" }).joined(separator: "\n")
     }
 }

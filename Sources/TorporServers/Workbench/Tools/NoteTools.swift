@@ -5,8 +5,8 @@ extension Workbench {
         Tool(
             "save_note",
             """
-            Stores a text under a title, for later calls and conversations. Replaces the note of this title, with its tags, if there \
-            is one; use append_note to add to it.
+            Stores a text under a title, for later calls and conversations. Replaces the note of this title, with its \
+            tags, if there is one; use append_note to add to it.
             """, title: "Save a note", annotations: .replacing
         ) { (input: SaveNote, call) in
             try await self.store.update(call.principal) { (space) throws(ToolError) in
@@ -39,8 +39,8 @@ extension Workbench {
         Tool(
             "search_notes",
             """
-            Finds notes in whose title, text or tags every word of the query occurs, whatever its case. Words match inside longer ones. \
-            Answers titles with an excerpt; read_note shows the whole.
+            Finds notes in whose title, text or tags every word of the query occurs, whatever its case. Words match \
+            inside longer ones. Answers titles with an excerpt; read_note shows the whole.
             """, title: "Search notes", annotations: .readOnly
         ) { (input: SearchNotes, call) in
             let hits = try await self.store.space(of: call.principal).searchNotes(input.query)
@@ -169,9 +169,9 @@ private struct NoteList: StructuredOutput {
             "- \(note.title)" + (note.tags.isEmpty ? "" : " [\(note.tags.joined(separator: ", "))]")
                 + " (\(note.bytes) bytes)"
         }
+        let isWhole = self.notes.count == self.total
         let heading =
-            self.notes.count < self.total
-            ? "The \(self.notes.count) notes changed last, of \(self.total):" : "\(self.total) notes:"
+            isWhole ? "Notes (\(self.total)):" : "Notes (the \(self.notes.count) changed last, of \(self.total)):"
         return ([heading] + lines).joined(separator: "\n")
     }
 }
@@ -196,6 +196,6 @@ private struct NoteHits: StructuredOutput {
     var modelText: String? {
         guard self.total > 0 else { return "No note has all these words. Try fewer, or list_notes." }
         let lines = self.hits.map { "- \($0.title): \($0.excerpt)" }
-        return (["\(self.hits.count) of \(self.total) notes that match:"] + lines).joined(separator: "\n")
+        return (["Notes that match (\(self.hits.count) of \(self.total)):"] + lines).joined(separator: "\n")
     }
 }

@@ -20,13 +20,13 @@ extension Workbench {
             let count = try await self.store.update(call.principal) { (space) throws(ToolError) in
                 try space.insertRows(input.rows, into: input.table)
             }
-            return ChangedRows(table: input.table, verb: "Inserted", changed: input.rows.count, rows: count)
+            return ChangedRows(table: input.table, verb: "inserted", changed: input.rows.count, rows: count)
         }
         Tool(
             "query_table",
             """
-            Answers the rows of a table that meet every condition, or a count, sum, average, minimum or maximum of them. \
-            Text results are CSV. In order_by, missing cells come first, then false, true, numbers and texts.
+            Answers the rows of a table that meet every condition, or a count, sum, average, minimum or maximum of \
+            them. Text results are CSV. In order_by, missing cells come first, then false, true, numbers and texts.
             """, title: "Query a table", annotations: .readOnly
         ) { (input: QueryTable, call) in
             let table = try await self.store.space(of: call.principal).table(input.table)
@@ -39,7 +39,7 @@ extension Workbench {
             try await self.store.update(call.principal) { (space) throws(ToolError) in
                 let changed = try space.updateRows(of: input.table, where: input.conditions, set: input.set)
                 return ChangedRows(
-                    table: input.table, verb: "Updated", changed: changed, rows: try space.table(input.table).rows.count
+                    table: input.table, verb: "updated", changed: changed, rows: try space.table(input.table).rows.count
                 )
             }
         }
@@ -50,7 +50,7 @@ extension Workbench {
             try await self.store.update(call.principal) { (space) throws(ToolError) in
                 let deleted = try space.deleteRows(of: input.table, where: input.conditions)
                 return ChangedRows(
-                    table: input.table, verb: "Deleted", changed: deleted, rows: try space.table(input.table).rows.count
+                    table: input.table, verb: "deleted", changed: deleted, rows: try space.table(input.table).rows.count
                 )
             }
         }
@@ -191,7 +191,7 @@ private struct ChangedRows: StructuredOutput {
     var changed: Int
     var rows: Int
     /// For the model's text only.
-    private var verb = "Changed"
+    private var verb = "changed"
 
     init(table: String, verb: String, changed: Int, rows: Int) {
         self.table = table
@@ -206,7 +206,7 @@ private struct ChangedRows: StructuredOutput {
         "changed": "How many rows the call inserted, updated or deleted.", "rows": "How many rows the table has now.",
     ]
 
-    var modelText: String? { "\(self.verb) \(self.changed) rows; \(self.table) has \(self.rows) rows now." }
+    var modelText: String? { "Rows \(self.verb): \(self.changed). Rows in \(self.table) now: \(self.rows)." }
 }
 
 private struct QueryAnswer: StructuredOutput {
@@ -226,7 +226,7 @@ private struct QueryAnswer: StructuredOutput {
     ]
 
     var modelText: String? {
-        "\(self.rows.count) of \(self.total) rows\n" + CSV.text(columns: self.columns, rows: self.rows)
+        "Rows: \(self.rows.count) of \(self.total)\n" + CSV.text(columns: self.columns, rows: self.rows)
     }
 }
 
@@ -260,9 +260,10 @@ private struct TableDescription: StructuredOutput {
 
     var modelText: String? {
         let lines = self.columns.map { column in
-            "- \(column.name): \(column.kinds.isEmpty ? "empty" : column.kinds.joined(separator: ", ")), \(column.filled) filled"
+            let kinds = column.kinds.isEmpty ? "empty" : column.kinds.joined(separator: ", ")
+            return "- \(column.name): \(kinds), \(column.filled) filled"
         }
-        return (["The table \(self.name) has \(self.rows) rows and takes \(self.bytes) bytes. Columns:"] + lines)
+        return (["Table \(self.name); rows: \(self.rows), bytes: \(self.bytes). Columns:"] + lines)
             .joined(separator: "\n")
     }
 }
@@ -282,7 +283,7 @@ private struct TableList: StructuredOutput {
 
     var modelText: String? {
         guard !self.tables.isEmpty else { return "There are no tables." }
-        return self.tables.map { "- \($0.name) (\($0.columns.joined(separator: ", "))): \($0.rows) rows" }.joined(
+        return self.tables.map { "- \($0.name) (\($0.columns.joined(separator: ", "))), rows: \($0.rows)" }.joined(
             separator: "\n")
     }
 }

@@ -1,0 +1,161 @@
+import ArgumentParser
+import Logging
+import Testing
+import Torpor
+import TorporHTTP
+import TorporServers
+
+@testable import TorporCLI
+
+@Suite struct ServeConfigurationTests {
+    /// For each setting two values, and how to read back which of them is in force.
+    struct Sample: Sendable, CustomTestStringConvertible {
+        let key: ServeKey
+        let values: [String]
+        let read: @Sendable (ServeConfiguration) -> String
+
+        init(_ key: ServeKey, _ first: String, _ second: String, _ read: @escaping @Sendable (ServeConfiguration) -> String) {
+            self.key = key
+            self.values = [first, second]
+            self.read = read
+        }
+
+        var testDescription: String { self.key.rawValue }
+    }
+
+    static let samples: [Sample] = [
+        Sample(.host, "localhost", "127.0.0.2") { $0.http.host },
+        Sample(.port, "0", "65535") { "\($0.http.port)" },
+        Sample(.adminPort, "1", "0") { "\($0.adminPort)" },
+        Sample(.adminHost, "::1", "localhost") { $0.adminHost },
+        Sample(.server, "workbench", "bench") { $0.server.rawValue },
+        Sample(.store, "memory:", "memory:") { $0.store },
+        Sample(.keyFile, "a.key", "b.key") { $0.keyFile?.path ?? "none" },
+        Sample(.sessionLifetime, "3600s", "5s") { "\($0.sessionLifetime.components.seconds)s" },
+        Sample(.auth, "token-file=x", "token-file=a=b") { $0.tokenFilePath.map { "token-file=\($0)" } ?? "none" },
+        Sample(.insecure, "true", "false") { "\($0.http.allowsAnonymousBeyondLoopback)" },
+        Sample(.allowedHosts, "a.example", "b.example,[2001:db8::1]") { $0.http.allowedHosts.joined(separator: ",") },
+        Sample(.allowedOrigins, "https://a.example", "http://b.example:1,vscode-webview://x") { $0.http.allowedOrigins.joined(separator: ",") },
+        Sample(.maxRequest, "1024", "2048") { "\($0.http.requestMax.bytes)" },
+        Sample(.maxCalls, "1", "1000000") { "\($0.limits.callsMax)" },
+        Sample(.principalCalls, "3", "off") { $0.limits.principalCallsMax.map { "\($0)" } ?? "off" },
+        Sample(.maxConnections, "4", "5") { "\($0.http.connectionsMax)" },
+        Sample(.maxConnectionsPerAddress, "6", "7") { "\($0.http.connectionsPerAddressMax)" },
+        Sample(.maxBuffers, "8388608", "16777216") { "\($0.http.buffersMax.bytes)" },
+        Sample(.callTimeout, "1s", "90s") { "\($0.http.callTimeout.components.seconds)s" },
+        Sample(.drainDelay, "2s", "0s") { "\($0.http.effectiveDrainDelay.components.seconds)s" },
+        Sample(.gracePeriod, "3s", "0s") { "\($0.http.gracePeriod.components.seconds)s" },
+        Sample(.eventLoops, "1", "256") { "\($0.http.eventLoopCount)" },
+        Sample(.logLevel, "trace", "critical") { $0.logLevel.rawValue },
+    ]
+
+    @Test func everySettingHasASample() {
+        #expect(Self.samples.map(\.key) == ServeKey.allCases)
+    }
+
+    @Test(arguments: samples)
+    func everySettingCanComeFromEachLayer(sample: Sample) throws {
+        for value in sample.values {
+            let sources = [
+                try ConfigurationSources(flags: [sample.key.rawValue: value], environment: [:], file: nil),
+                try ConfigurationSources(flags: [:], environment: [sample.key.variable: value], file: nil),
+                try ConfigurationSources(flags: [:], environment: [:], file: ("torpor.yaml", "\(sample.key.rawValue): \"\(value)\"")),
+            ]
+            for source in sources { #expect(sample.read(try ServeConfiguration(source)) == value) }
+        }
+    }
+
+    @Test(arguments: samples)
+    func flagsComeBeforeTheEnvironmentAndThatBeforeTheFile(sample: Sample) throws {
+        let file = (name: "torpor.yaml", text: "\(sample.key.rawValue): \"\(sample.values[0])\"")
+        let overFile = try ConfigurationSources(flags: [:], environment: [sample.key.variable: sample.values[1]], file: file)
+        #expect(sample.read(try ServeConfiguration(overFile)) == sample.values[1])
+        let overAll = try ConfigurationSources(
+            flags: [sample.key.rawValue: sample.values[0]], environment: [sample.key.variable: sample.values[1]], file: file)
+        #expect(sample.read(try ServeConfiguration(overAll)) == sample.values[0])
+    }
+
+    @Test(arguments: samples)
+    func everySettingIsAFlag(sample: Sample) throws {
+        let value = sample.values[0]
+        let arguments = sample.key == .insecure ? ["--insecure"] : ["--\(sample.key.rawValue)", value]
+        #expect(try ServeOptions.parse(arguments).given == [sample.key.rawValue: value])
+    }
+
+    @Test func withoutSettingsTheDefaultsHold() throws {
+        let configuration = try Self.configuration()
+        let defaults = HTTPConfiguration()
+        #expect(configuration.http.host == "127.0.0.1")
+        #expect(configuration.http.port == 8_080)
+        #expect(configuration.http.requestMax == defaults.requestMax)
+        #expect(configuration.http.connectionsMax == 10_000)
+        #expect(configuration.limits.callsMax == 1_024)
+        #expect(configuration.limits.principalCallsMax == nil)
+        #expect(configuration.tokenFilePath == nil)
+        #expect(configuration.keyFile == nil)
+        #expect(configuration.store == "memory:")
+        #expect(try ServeOptions.parse([]).given.isEmpty)
+    }
+
+    @Test(arguments: [
+        ("4MiB", 4 << 20), ("64 KiB", 64 << 10), ("1MB", 1_000_000), ("5000", 5_000), ("5000b", 5_000), ("1gib", 1 << 30),
+    ])
+    func sizesTakeUnits(text: String, bytes: Int) throws {
+        #expect(try Self.configuration(["max-request": text, "max-buffers": "2GiB"]).http.requestMax == .bytes(bytes))
+    }
+
+    @Test(arguments: [
+        ("1500ms", Duration.milliseconds(1_500)), ("30s", .seconds(30)), ("10m", .seconds(600)), ("24h", .seconds(86_400)),
+        ("7d", .seconds(604_800)),
+    ])
+    func durationsTakeUnits(text: String, duration: Duration) throws {
+        #expect(try Self.configuration(["call-timeout": text]).http.callTimeout == duration)
+    }
+
+    @Test(arguments: [
+        ("port", "65536"), ("port", "-1"), ("port", "http"), ("port", ""), ("admin-port", "70000"),
+        ("max-request", "1023"), ("max-request", "1GiB1"), ("max-request", "2GiB"), ("max-request", "many"), ("max-request", "-4MiB"),
+        ("max-buffers", "1023KiB"), ("max-calls", "0"), ("max-calls", "1000001"), ("principal-calls", "0"), ("max-connections", "0"),
+        ("max-connections-per-address", "x"), ("call-timeout", "0s"), ("call-timeout", "30"), ("call-timeout", "999ms"),
+        ("drain-delay", "5"), ("grace-period", "-1s"), ("session-lifetime", "0s"), ("event-loops", "0"), ("event-loops", "257"),
+        ("insecure", "yes"), ("server", "shop"), ("store", "redis://x"), ("auth", "token-file="), ("auth", "jwt"), ("log-level", "loud"),
+        ("allowed-hosts", "a.example:80"), ("allowed-hosts", "http://a.example"), ("allowed-origins", "a.example"),
+        ("allowed-origins", "https://a.example/"), ("allowed-origins", "https://a.example/x"), ("allowed-origins", "https://"),
+        ("allowed-origins", "://a.example"),
+    ])
+    func aFaultyValueIsRefusedWithItsPlaceAndWhatWasExpected(key: String, value: String) throws {
+        let error = #expect(throws: ConfigurationError.self) { try Self.configuration([key: value]) }
+        #expect(error?.description.hasPrefix("--\(key): \"\(value)\" is no ") == true)
+        let variable = try #require(ServeKey(rawValue: key)).variable
+        let fromEnvironment = #expect(throws: ConfigurationError.self) {
+            try ServeConfiguration(ConfigurationSources(flags: [:], environment: [variable: value], file: nil))
+        }
+        #expect(fromEnvironment?.description.hasPrefix("\(variable): ") == true)
+    }
+
+    @Test func settingsThatContradictEachOtherAreRefused() {
+        let large = #expect(throws: ConfigurationError.self) { try Self.configuration(["max-request": "8MiB", "max-buffers": "4MiB"]) }
+        #expect(large?.description == "max-request: one request of 8 MiB would not fit in max-buffers, 4 MiB")
+        let ports = #expect(throws: ConfigurationError.self) { try Self.configuration(["port": "9464"]) }
+        #expect(ports?.description == "admin-port: 9464 is the port of the MCP endpoint already")
+    }
+
+    @Test func oneAddressMayHoldAQuarterOfTheConnectionsUnlessToldOtherwise() throws {
+        #expect(try Self.configuration(["max-connections": "100"]).http.connectionsPerAddressMax == 25)
+        #expect(try Self.configuration(["max-connections": "3"]).http.connectionsPerAddressMax == 1)
+        let both = try Self.configuration(["max-connections": "100", "max-connections-per-address": "50"])
+        #expect(both.http.connectionsPerAddressMax == 50)
+    }
+
+    @Test func listsTakeBlanksAroundTheirEntries() throws {
+        #expect(try Self.configuration(["allowed-hosts": " a.example , b.example,, "]).http.allowedHosts == ["a.example", "b.example"])
+        let file = (name: "torpor.yaml", text: "allowed-hosts: [a.example, b.example]\nallowed-origins:\n  - https://a.example\n")
+        let configuration = try ServeConfiguration(ConfigurationSources(flags: [:], environment: [:], file: file))
+        #expect(configuration.http.allowedHosts == ["a.example", "b.example"])
+        #expect(configuration.http.allowedOrigins == ["https://a.example"])
+    }
+
+    private static func configuration(_ flags: [String: String] = [:]) throws -> ServeConfiguration {
+        try ServeConfiguration(ConfigurationSources(flags: flags, environment: [:], file: nil))
+    }
+}
