@@ -106,7 +106,8 @@ let package = Package(
         .executableTarget(
             name: "ShopExample", dependencies: ["Torpor", "TorporHTTP"], path: "Examples/Shop", swiftSettings: settings),
         .executableTarget(
-            name: "NotebookExample", dependencies: ["Torpor", "TorporHTTP"], path: "Examples/Notebook", swiftSettings: settings),
+            name: "NotebookExample", dependencies: ["Torpor", "TorporHTTP"], path: "Examples/Notebook",
+            swiftSettings: settings),
 
         // Tests.
         .testTarget(name: "TorporJSONTests", dependencies: ["TorporJSON"], swiftSettings: settings),

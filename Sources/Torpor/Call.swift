@@ -27,7 +27,8 @@ public struct Call: Sendable {
         return ClientCapabilities(self.operation.params.meta.clientCapabilities, in: bytes.span)
     }
 
-    /// What the client calls itself, if it says so on the request (modern). For display and logs only: it proves nothing.
+    /// What the client calls itself, if it says so on the request (modern). For display and logs only: it proves
+    /// nothing.
     public var clientInfo: JSONObject? {
         self.object(at: self.operation.params.meta.clientInfo)
     }
@@ -37,7 +38,9 @@ public struct Call: Sendable {
 
     private func object(at slice: JSONSlice) -> JSONObject? {
         let bytes = self.operation.bytes
-        guard slice.kind == .object, case .object(let object) = JSONValue(in: bytes.span, slice.range) else { return nil }
+        guard slice.kind == .object, case .object(let object) = JSONValue(in: bytes.span, slice.range) else {
+            return nil
+        }
         return object
     }
 
@@ -55,7 +58,8 @@ public struct Call: Sendable {
         return logger
     }
 
-    /// The arguments, decoded. The schema has been checked before; what a type's own `init(from:)` refuses is told to the model.
+    /// The arguments, decoded. The schema has been checked before; what a type's own `init(from:)` refuses is told to
+    /// the model.
     package func arguments<Input: Decodable>(as type: Input.Type) throws -> Input {
         let slice = self.operation.params.arguments
         do {
@@ -75,7 +79,8 @@ extension DecodingError {
     fileprivate var advice: String {
         let context: Context
         switch self {
-        case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found), .dataCorrupted(let found):
+        case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
+            .dataCorrupted(let found):
             context = found
         @unknown default: return "they cannot be decoded."
         }

@@ -18,14 +18,16 @@ public struct MCPServer: Sendable {
     ///   - instructions: How to use the server well, for the model to read.
     ///   - lists: How lists are cut into pages and how long clients may cache them.
     ///   - components: Tools, resources and prompts, in the order in which lists show them.
-    /// - Precondition: No two tools, prompts, resources or templates have the same name or URI, and every name is one that
-    ///   the protocol admits (1 to 64 characters of `A-Z a-z 0-9 _ . / -` for tools).
+    /// - Precondition: No two tools, prompts, resources or templates have the same name or URI, and every name is one
+    ///   that the protocol admits (1 to 64 characters of `A-Z a-z 0-9 _ . / -` for tools).
     public init(
-        name: String, version: String, title: String? = nil, instructions: String? = nil, lists: ListOptions = ListOptions(),
+        name: String, version: String, title: String? = nil, instructions: String? = nil,
+        lists: ListOptions = ListOptions(),
         @ServerBuilder _ components: () -> [any ServerComponent]
     ) {
         self.init(
-            Implementation(name: name, version: version, title: title), instructions: instructions, lists: lists, components)
+            Implementation(name: name, version: version, title: title), instructions: instructions, lists: lists,
+            components)
     }
 
     /// A server with a description, icons or a web site of its own.

@@ -17,7 +17,9 @@ enum ConfigurationFile {
         var bytes = [UInt8](repeating: 0, count: self.bytesMax + 1)
         let count = fread(&bytes, 1, bytes.count, file)
         guard ferror(file) == 0 else { throw ConfigurationError(description: "\(path) cannot be read") }
-        guard count <= self.bytesMax else { throw ConfigurationError(description: "\(path) is larger than \(self.bytesMax) bytes") }
+        guard count <= self.bytesMax else {
+            throw ConfigurationError(description: "\(path) is larger than \(self.bytesMax) bytes")
+        }
         guard let text = String(validating: bytes[..<count], as: UTF8.self) else {
             throw ConfigurationError(description: "\(path) is no UTF-8 text")
         }

@@ -17,11 +17,15 @@ struct ConfigurationSources {
     ///   - flags: By key.
     ///   - environment: Variables; those that begin with `TORPOR_` must be known.
     ///   - file: The text of a configuration file and its name, if there is one.
-    init(flags: [String: String], environment: [String: String], file: (name: String, text: String)?) throws(ConfigurationError) {
+    init(flags: [String: String], environment: [String: String], file: (name: String, text: String)?)
+        throws(ConfigurationError)
+    {
         if let file { try self.add(file: file.text, named: file.name) }
         try self.add(environment: environment)
         for key in ServeKey.allCases {
-            if let text = flags[key.rawValue] { self.settings[key] = Setting(key: key, text: text, origin: "--\(key.rawValue)") }
+            if let text = flags[key.rawValue] {
+                self.settings[key] = Setting(key: key, text: text, origin: "--\(key.rawValue)")
+            }
         }
     }
 
@@ -42,16 +46,22 @@ struct ConfigurationSources {
         for entry in try YAMLMapping.read(text, named: name) {
             let place = "\(name) line \(entry.line)"
             guard let key = ServeKey(rawValue: entry.key) else {
-                throw ConfigurationError(description: "\(place): there is no setting \"\(entry.key)\"" + Self.advice(entry.key))
+                throw ConfigurationError(
+                    description: "\(place): there is no setting \"\(entry.key)\"" + Self.advice(entry.key))
             }
-            guard self.settings[key] == nil else { throw ConfigurationError(description: "\(place): \(entry.key) is given twice") }
-            self.settings[key] = Setting(key: key, text: entry.values.joined(separator: ","), origin: "\(place), \(entry.key)")
+            guard self.settings[key] == nil else {
+                throw ConfigurationError(description: "\(place): \(entry.key) is given twice")
+            }
+            self.settings[key] = Setting(
+                key: key, text: entry.values.joined(separator: ","), origin: "\(place), \(entry.key)")
         }
     }
 
     /// The setting that was perhaps meant.
     private static func advice(_ name: String) -> String {
-        let plain = (name.hasPrefix("TORPOR_") ? String(name.dropFirst("TORPOR_".count)) : name).lowercased().map { $0 == "_" ? "-" : $0 }
+        let plain = (name.hasPrefix("TORPOR_") ? String(name.dropFirst("TORPOR_".count)) : name).lowercased().map {
+            $0 == "_" ? "-" : $0
+        }
         let near = ServeKey.allCases.map(\.rawValue).filter { key in
             !plain.isEmpty && (key.contains(String(plain)) || self.distance(Array(key), plain) <= 2)
         }

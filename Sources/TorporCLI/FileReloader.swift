@@ -39,7 +39,8 @@ struct FileReloader: Service {
             try watch.reload()
             self.logger.info("file read again", metadata: ["path": "\(watch.path)"])
         } catch {
-            self.logger.error("file changed but cannot be used; the old one stays in force", metadata: ["error": "\(error)"])
+            self.logger.error(
+                "file changed but cannot be used; the old one stays in force", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -12,8 +12,11 @@ struct KeysCommand: ParsableCommand {
             abstract: "Put a new key first; older ones still open sessions until they are a session lifetime old.",
             discussion: "A running server notices within seconds. Sessions go on.")
 
-        @Option(help: ArgumentHelp("File of the keys.", valueName: "path")) var keyFile: String
-        @Option(help: ArgumentHelp("The server's --session-lifetime.", valueName: "duration")) var sessionLifetime = "24h"
+        @Option(help: ArgumentHelp("File of the keys.", valueName: "path"))
+
+        var keyFile: String
+        @Option(help: ArgumentHelp("The server's --session-lifetime.", valueName: "duration"))
+        var sessionLifetime = "24h"
 
         func run() throws {
             guard let lifetime = Duration(parsing: self.sessionLifetime), lifetime > .zero else {

@@ -43,7 +43,8 @@ struct ServeCommand: AsyncParsableCommand {
         var logger = Logger(label: "torpor") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = configuration.logLevel
         let program = ServeProgram(
-            configuration: configuration, authentication: authentication, keys: keys, registry: registry, logger: logger)
+            configuration: configuration, authentication: authentication, keys: keys, registry: registry, logger: logger
+        )
         do {
             try await program.run()
         } catch {
@@ -65,7 +66,9 @@ enum ProcessEnvironment {
         var pointer = environ
         while let entry = pointer.pointee {
             let text = String(cString: entry)
-            if let sign = text.firstIndex(of: "=") { variables[String(text[..<sign])] = String(text[text.index(after: sign)...]) }
+            if let sign = text.firstIndex(of: "=") {
+                variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
+            }
             pointer += 1
         }
         return variables

@@ -21,7 +21,8 @@ struct ServeConfiguration {
         try self.readLimits(sources)
         if let setting = sources[.server] {
             guard let server = BuiltInServer(rawValue: setting.text) else {
-                throw setting.fault("built-in server; they are \(BuiltInServer.allCases.map(\.rawValue).joined(separator: ", "))")
+                throw setting.fault(
+                    "built-in server; they are \(BuiltInServer.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             self.server = server
         }
@@ -48,11 +49,16 @@ struct ServeConfiguration {
 
     private mutating func readEndpoint(_ sources: ConfigurationSources) throws(ConfigurationError) {
         if let setting = sources[.host] { self.http.host = setting.text }
-        if let setting = sources[.port] { self.http.port = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)") }
+        if let setting = sources[.port] {
+            self.http.port = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)")
+        }
         if let setting = sources[.adminHost] { self.adminHost = setting.text }
-        if let setting = sources[.adminPort] { self.adminPort = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)") }
+        if let setting = sources[.adminPort] {
+            self.adminPort = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)")
+        }
         if self.adminPort != 0, self.adminPort == self.http.port {
-            throw ConfigurationError(description: "admin-port: \(self.adminPort) is the port of the MCP endpoint already")
+            throw ConfigurationError(
+                description: "admin-port: \(self.adminPort) is the port of the MCP endpoint already")
         }
         if let setting = sources[.insecure] {
             guard let flag = Bool(setting.text) else { throw setting.fault("Boolean; use true or false") }
@@ -61,7 +67,8 @@ struct ServeConfiguration {
         if let setting = sources[.allowedHosts] {
             self.http.allowedHosts = Self.list(setting)
             // Ports are not compared, so a name with one would never match.
-            guard self.http.allowedHosts.allSatisfy({ !$0.contains("/") && ($0.hasSuffix("]") || !$0.contains(":")) }) else {
+            guard self.http.allowedHosts.allSatisfy({ !$0.contains("/") && ($0.hasSuffix("]") || !$0.contains(":")) })
+            else {
                 throw setting.fault("list of host names such as app.example.com, without scheme and port")
             }
         }
@@ -71,7 +78,9 @@ struct ServeConfiguration {
                 throw setting.fault("list of origins such as https://app.example.com, without a path")
             }
         }
-        if let setting = sources[.eventLoops] { self.http.eventLoopCount = try Self.integer(setting, in: 1...256, "count (1 to 256)") }
+        if let setting = sources[.eventLoops] {
+            self.http.eventLoopCount = try Self.integer(setting, in: 1...256, "count (1 to 256)")
+        }
     }
 
     private mutating func readLimits(_ sources: ConfigurationSources) throws(ConfigurationError) {
@@ -84,9 +93,13 @@ struct ServeConfiguration {
         }
         guard self.http.requestMax <= self.http.buffersMax else {
             throw ConfigurationError(
-                description: "max-request: one request of \(self.http.requestMax) would not fit in max-buffers, \(self.http.buffersMax)")
+                description:
+                    "max-request: one request of \(self.http.requestMax) would not fit in max-buffers, \(self.http.buffersMax)"
+            )
         }
-        if let setting = sources[.maxCalls] { self.limits.callsMax = try Self.integer(setting, in: counts, "count (1 to 1000000)") }
+        if let setting = sources[.maxCalls] {
+            self.limits.callsMax = try Self.integer(setting, in: counts, "count (1 to 1000000)")
+        }
         if let setting = sources[.principalCalls], setting.text != "off" {
             self.limits.principalCallsMax = try Self.integer(setting, in: counts, "count (1 to 1000000, or off)")
         }
@@ -97,7 +110,9 @@ struct ServeConfiguration {
         if let setting = sources[.maxConnectionsPerAddress] {
             self.http.connectionsPerAddressMax = try Self.integer(setting, in: counts, "count (1 to 1000000)")
         }
-        if let setting = sources[.callTimeout] { self.http.callTimeout = try Self.duration(setting, least: .seconds(1)) }
+        if let setting = sources[.callTimeout] {
+            self.http.callTimeout = try Self.duration(setting, least: .seconds(1))
+        }
         if let setting = sources[.drainDelay] { self.http.drainDelay = try Self.duration(setting, least: .zero) }
         if let setting = sources[.gracePeriod] { self.http.gracePeriod = try Self.duration(setting, least: .zero) }
     }
@@ -118,7 +133,9 @@ struct ServeConfiguration {
         return size
     }
 
-    private static func duration(_ setting: ConfigurationSources.Setting, least: Duration) throws(ConfigurationError) -> Duration {
+    private static func duration(_ setting: ConfigurationSources.Setting, least: Duration) throws(ConfigurationError)
+        -> Duration
+    {
         guard let duration = Duration(parsing: setting.text), duration >= least else {
             throw setting.fault("duration of at least \(least.text), such as 30s, 10m or 24h")
         }
@@ -127,7 +144,8 @@ struct ServeConfiguration {
 
     private static func list(_ setting: ConfigurationSources.Setting) -> [String] {
         setting.text.split(separator: ",").compactMap { entry in
-            guard let first = entry.firstIndex(where: { $0 != " " }), let last = entry.lastIndex(where: { $0 != " " }) else { return nil }
+            guard let first = entry.firstIndex(where: { $0 != " " }), let last = entry.lastIndex(where: { $0 != " " })
+            else { return nil }
             return String(entry[first...last])
         }
     }

@@ -1,44 +1,79 @@
 import ArgumentParser
 
-/// The options of `torpor serve`, as they were given. A missing one comes from the environment, the file, or the defaults.
+/// The options of `torpor serve`, as they were given. A missing one comes from the environment, the file, or the
+/// defaults.
 struct ServeOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Address to listen at.", valueName: "address")) var host: String?
-    @Option(help: ArgumentHelp("Port of the MCP endpoint; 0 lets the system choose.", valueName: "port")) var port: String?
-    @Option(help: ArgumentHelp("Port of health checks and metrics, at loopback; 0 turns them off.", valueName: "port")) var adminPort: String?
-    @Option(help: ArgumentHelp("Address of health checks and metrics.", valueName: "address")) var adminHost: String?
-    @Option(help: ArgumentHelp("Built-in server: workbench or bench.", valueName: "name")) var server: String?
-    @Option(help: ArgumentHelp("Where state is kept: memory: for now.", valueName: "url")) var store: String?
-    @Option(help: ArgumentHelp("File of the keys that seal session ids; made when missing. Default: a new key for each start.", valueName: "path"))
+    @Option(help: ArgumentHelp("Address to listen at.", valueName: "address"))
+    var host: String?
+    @Option(help: ArgumentHelp("Port of the MCP endpoint; 0 lets the system choose.", valueName: "port"))
+    var port: String?
+    @Option(help: ArgumentHelp("Port of health checks and metrics, at loopback; 0 turns them off.", valueName: "port"))
+    var adminPort: String?
+    @Option(help: ArgumentHelp("Address of health checks and metrics.", valueName: "address"))
+    var adminHost: String?
+    @Option(help: ArgumentHelp("Built-in server: workbench or bench.", valueName: "name"))
+    var server: String?
+    @Option(help: ArgumentHelp("Where state is kept: memory: for now.", valueName: "url"))
+    var store: String?
+    @Option(
+        help: ArgumentHelp(
+            "File of the keys that seal session ids; made when missing. Default: a new key for each start.",
+            valueName: "path"))
     var keyFile: String?
-    @Option(help: ArgumentHelp("How long a session is honoured.", valueName: "duration")) var sessionLifetime: String?
-    @Option(help: ArgumentHelp("Who may call: none, or token-file=PATH.", valueName: "method")) var auth: String?
-    @Flag(help: "Listen beyond loopback although nobody has to prove who they are.") var insecure = false
-    @Option(help: ArgumentHelp("Host names, separated by commas, by which the server may be addressed.", valueName: "names"))
+    @Option(help: ArgumentHelp("How long a session is honoured.", valueName: "duration"))
+    var sessionLifetime: String?
+    @Option(help: ArgumentHelp("Who may call: none, or token-file=PATH.", valueName: "method"))
+    var auth: String?
+    @Flag(help: "Listen beyond loopback although nobody has to prove who they are.")
+    var insecure = false
+    @Option(
+        help: ArgumentHelp("Host names, separated by commas, by which the server may be addressed.", valueName: "names")
+    )
     var allowedHosts: String?
-    @Option(help: ArgumentHelp("Web origins, separated by commas, whose pages may call.", valueName: "origins")) var allowedOrigins: String?
-    @Option(help: ArgumentHelp("Largest request body.", valueName: "size")) var maxRequest: String?
-    @Option(help: ArgumentHelp("Most calls running at once.", valueName: "count")) var maxCalls: String?
-    @Option(help: ArgumentHelp("Most calls of one principal, or anonymous address, running at once; off for no limit.", valueName: "count"))
+    @Option(help: ArgumentHelp("Web origins, separated by commas, whose pages may call.", valueName: "origins"))
+    var allowedOrigins: String?
+    @Option(help: ArgumentHelp("Largest request body.", valueName: "size"))
+    var maxRequest: String?
+    @Option(help: ArgumentHelp("Most calls running at once.", valueName: "count"))
+    var maxCalls: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most calls of one principal, or anonymous address, running at once; off for no limit.", valueName: "count")
+    )
     var principalCalls: String?
-    @Option(help: ArgumentHelp("Most connections.", valueName: "count")) var maxConnections: String?
-    @Option(help: ArgumentHelp("Most connections of one address.", valueName: "count")) var maxConnectionsPerAddress: String?
-    @Option(help: ArgumentHelp("Most bytes in large requests that are arriving and large answers that are not read.", valueName: "size"))
+    @Option(help: ArgumentHelp("Most connections.", valueName: "count"))
+    var maxConnections: String?
+    @Option(help: ArgumentHelp("Most connections of one address.", valueName: "count"))
+    var maxConnectionsPerAddress: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes in large requests that are arriving and large answers that are not read.", valueName: "size"))
     var maxBuffers: String?
-    @Option(help: ArgumentHelp("Longest time a call may run.", valueName: "duration")) var callTimeout: String?
-    @Option(help: ArgumentHelp("At a stop, how long new requests are still taken. Default 5s, or 0s on loopback.", valueName: "duration"))
+    @Option(help: ArgumentHelp("Longest time a call may run.", valueName: "duration"))
+    var callTimeout: String?
+    @Option(
+        help: ArgumentHelp(
+            "At a stop, how long new requests are still taken. Default 5s, or 0s on loopback.", valueName: "duration"))
     var drainDelay: String?
-    @Option(help: ArgumentHelp("At a stop, how long running calls may take to end.", valueName: "duration")) var gracePeriod: String?
-    @Option(help: ArgumentHelp("Threads that read and write sockets. Default: one a core, at most 8.", valueName: "count"))
+    @Option(help: ArgumentHelp("At a stop, how long running calls may take to end.", valueName: "duration"))
+    var gracePeriod: String?
+    @Option(
+        help: ArgumentHelp("Threads that read and write sockets. Default: one a core, at most 8.", valueName: "count"))
     var eventLoops: String?
-    @Option(help: ArgumentHelp("Least level of log lines on standard error.", valueName: "level")) var logLevel: String?
-    @Option(help: ArgumentHelp("Configuration file. Default torpor.yaml, if there is one.", valueName: "path")) var config: String?
+    @Option(help: ArgumentHelp("Least level of log lines on standard error.", valueName: "level"))
+    var logLevel: String?
+    @Option(help: ArgumentHelp("Configuration file. Default torpor.yaml, if there is one.", valueName: "path"))
+    var config: String?
 
     /// What was given, by key.
     var given: [String: String] {
         let values: [(ServeKey, String?)] = [
-            (.host, self.host), (.port, self.port), (.adminPort, self.adminPort), (.adminHost, self.adminHost), (.server, self.server),
-            (.store, self.store), (.keyFile, self.keyFile), (.sessionLifetime, self.sessionLifetime), (.auth, self.auth),
-            (.insecure, self.insecure ? "true" : nil), (.allowedHosts, self.allowedHosts), (.allowedOrigins, self.allowedOrigins),
+            (.host, self.host), (.port, self.port), (.adminPort, self.adminPort), (.adminHost, self.adminHost),
+            (.server, self.server),
+            (.store, self.store), (.keyFile, self.keyFile), (.sessionLifetime, self.sessionLifetime),
+            (.auth, self.auth),
+            (.insecure, self.insecure ? "true" : nil), (.allowedHosts, self.allowedHosts),
+            (.allowedOrigins, self.allowedOrigins),
             (.maxRequest, self.maxRequest), (.maxCalls, self.maxCalls), (.principalCalls, self.principalCalls),
             (.maxConnections, self.maxConnections), (.maxConnectionsPerAddress, self.maxConnectionsPerAddress),
             (.maxBuffers, self.maxBuffers), (.callTimeout, self.callTimeout), (.drainDelay, self.drainDelay),
@@ -48,7 +83,8 @@ struct ServeOptions: ParsableArguments {
     }
 }
 
-/// The keys of the configuration, the same as flags (`--max-request`), in the environment (`TORPOR_MAX_REQUEST`) and in the file.
+/// The keys of the configuration, the same as flags (`--max-request`), in the environment (`TORPOR_MAX_REQUEST`) and in
+/// the file.
 enum ServeKey: String, CaseIterable {
     case host, port
     case adminPort = "admin-port"

@@ -23,7 +23,8 @@ struct ServeProgram {
         let http = HTTPServer(
             self.configuration.server.make(version: torporVersion), configuration: self.configuration.http,
             authentication: self.authentication, keys: self.keys, sessionLifetime: self.configuration.sessionLifetime,
-            limits: self.configuration.limits, environment: DispatcherEnvironment(logger: self.logger), monitor: monitor,
+            limits: self.configuration.limits, environment: DispatcherEnvironment(logger: self.logger),
+            monitor: monitor,
             onListening: { port in banner.print(port: port) })
         self.registry.collectProcessMetrics()
         self.exposeStatistics(of: http)
@@ -33,7 +34,8 @@ struct ServeProgram {
         services += [PoolHeartbeat(monitor: monitor), FileReloader(self.reloads(http), logger: self.logger), http]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }, logger: self.quietLogger))
+                services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
+                logger: self.quietLogger))
         try await Self.run(group)
     }
 
@@ -80,14 +82,16 @@ struct ServeProgram {
 
     private func exposeStatistics(of http: HTTPServer) {
         let limits = self.configuration
-        self.registry.help("mcp_server_operation_duration_seconds", "Time to answer an operation, by method, tool and kind of error.")
+        self.registry.help(
+            "mcp_server_operation_duration_seconds", "Time to answer an operation, by method, tool and kind of error.")
         self.registry.help("mcp_server_session_duration_seconds", "Age of legacy sessions when a client ended them.")
         self.registry.help("torpor_event_loop_lag_seconds", "How late an event loop was, measured once a second.")
         self.registry.collect { scrape in
             let statistics = http.statistics
             scrape.gauge("torpor_connections", help: "Open connections.", Double(statistics.connections))
             scrape.gauge("torpor_connections_limit", help: "Most connections.", Double(limits.http.connectionsMax))
-            scrape.gauge("torpor_calls_in_flight", help: "Calls running off the event loops.", Double(statistics.runningCalls))
+            scrape.gauge(
+                "torpor_calls_in_flight", help: "Calls running off the event loops.", Double(statistics.runningCalls))
             scrape.gauge("torpor_calls_in_flight_limit", help: "Most such calls.", Double(limits.limits.callsMax))
             scrape.gauge(
                 "torpor_buffered_bytes", help: "Large requests that are arriving and large answers that are not read.",
@@ -117,7 +121,8 @@ struct PoolHeartbeat: Service {
     let monitor: ProgressMonitor
 
     func run() async throws {
-        let heartbeat = self.monitor.beat(for: "the handlers' thread pool", at: UInt64(SystemTime.monotonicNanoseconds()))
+        let heartbeat = self.monitor.beat(
+            for: "the handlers' thread pool", at: UInt64(SystemTime.monotonicNanoseconds()))
         defer { heartbeat.end() }
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {

@@ -16,7 +16,9 @@ enum YAMLMapping {
         var reader = Reader(name: name)
         let bytes = Array(text.utf8)
         var parser = yaml_parser_t()
-        guard yaml_parser_initialize(&parser) == 1 else { throw ConfigurationError(description: "\(name): no memory to read it") }
+        guard yaml_parser_initialize(&parser) == 1 else {
+            throw ConfigurationError(description: "\(name): no memory to read it")
+        }
         defer { yaml_parser_delete(&parser) }
         do {
             return try bytes.withUnsafeBufferPointer { input in
@@ -26,7 +28,8 @@ enum YAMLMapping {
                     var event = yaml_event_t()
                     guard yaml_parser_parse(&parser, &event) == 1 else {
                         let problem = parser.problem.map { String(cString: $0) } ?? "no YAML"
-                        throw ConfigurationError(description: "\(name) line \(parser.problem_mark.line + 1): \(problem)")
+                        throw ConfigurationError(
+                            description: "\(name) line \(parser.problem_mark.line + 1): \(problem)")
                     }
                     defer { yaml_event_delete(&event) }
                     if event.type == YAML_STREAM_END_EVENT { return reader.entries }
@@ -78,7 +81,9 @@ enum YAMLMapping {
         }
 
         private static func text(_ event: yaml_event_t) -> String {
-            String(decoding: UnsafeBufferPointer(start: event.data.scalar.value, count: event.data.scalar.length), as: UTF8.self)
+            String(
+                decoding: UnsafeBufferPointer(start: event.data.scalar.value, count: event.data.scalar.length),
+                as: UTF8.self)
         }
     }
 }

@@ -44,7 +44,9 @@ extension ByteCount: CustomStringConvertible {
     /// The count in the largest binary unit that divides it: `4 MiB`, `1536 KiB`, `100 bytes`.
     public var description: String {
         for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
-            if self.bytes >= 1 << shift, self.bytes & ((1 << shift) - 1) == 0 { return "\(self.bytes >> shift) \(unit)" }
+            if self.bytes >= 1 << shift, self.bytes & ((1 << shift) - 1) == 0 {
+                return "\(self.bytes >> shift) \(unit)"
+            }
         }
         return "\(self.bytes) bytes"
     }

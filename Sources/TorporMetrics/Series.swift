@@ -101,7 +101,8 @@ final class TimerSeries: Series, TimerHandler {
         (0...self.bounds.count).map { self.words.load($0) }
     }
 
-    /// The sum of all durations. Read while the low word wraps, it may lack 2^64 ns, which Prometheus takes for a reset.
+    /// The sum of all durations. Read while the low word wraps, it may lack 2^64 ns, which Prometheus takes for a
+    /// reset.
     var sumNanoseconds: UInt128 {
         let low = self.words.load(self.bounds.count + 1)
         let high = self.words.load(self.bounds.count + 2)

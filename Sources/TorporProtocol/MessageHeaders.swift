@@ -8,7 +8,8 @@ package struct MessageHeaders: Sendable, Equatable {
     package var sessionID: Range<Int>?
 
     package init(
-        protocolVersion: Range<Int>? = nil, method: Range<Int>? = nil, name: Range<Int>? = nil, sessionID: Range<Int>? = nil
+        protocolVersion: Range<Int>? = nil, method: Range<Int>? = nil, name: Range<Int>? = nil,
+        sessionID: Range<Int>? = nil
     ) {
         self.protocolVersion = protocolVersion
         self.method = method

@@ -12,7 +12,8 @@ struct MemoryTransport: MessageTransport {
         let sessions = SessionAuthority(keys: .perProcess(), lifetime: options.sessionLifetime, store: 0)
         self.dispatcher = Dispatcher(
             server: server, sessions: sessions, limits: options.limits,
-            environment: DispatcherEnvironment(logger: Logger(label: "torpor.testing") { _ in SwiftLogNoOpLogHandler() }))
+            environment: DispatcherEnvironment(
+                logger: Logger(label: "torpor.testing") { _ in SwiftLogNoOpLogHandler() }))
         self.principals = options.principals
     }
 
@@ -61,6 +62,7 @@ extension TestResponse {
         var headers: [String: String] = [:]
         if let id = reply.sessionID { headers["mcp-session-id"] = id }
         if let seconds = reply.retryAfterSeconds { headers["retry-after"] = "\(seconds)" }
-        self.init(status: reply.status, headers: headers, body: reply.body.isEmpty ? nil : try JSONValue(parsing: reply.body))
+        self.init(
+            status: reply.status, headers: headers, body: reply.body.isEmpty ? nil : try JSONValue(parsing: reply.body))
     }
 }

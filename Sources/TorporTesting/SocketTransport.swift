@@ -16,7 +16,8 @@ struct SocketTransport: MessageTransport {
             .connect(host: "127.0.0.1", port: self.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    return try NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>(wrappingChannelSynchronously: channel)
+                    return try NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>(
+                        wrappingChannelSynchronously: channel)
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
@@ -36,14 +37,20 @@ struct SocketTransport: MessageTransport {
         headers.add(name: "Connection", value: "close")
         if !request.body.isEmpty { headers.add(name: "Content-Length", value: "\(request.body.count)") }
         var parts: [HTTPClientRequestPart] = [
-            .head(.init(version: .http1_1, method: HTTPMethod(rawValue: request.method), uri: request.path, headers: headers))
+            .head(
+                .init(
+                    version: .http1_1, method: HTTPMethod(rawValue: request.method), uri: request.path, headers: headers
+                ))
         ]
         if !request.body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: request.body)))) }
-        // All at once: a request without a body is answered, and the connection closed, as soon as its head has arrived.
+        // All at once: a request without a body is answered, and the connection closed, as soon as its head has
+        // arrived.
         try await outbound.write(contentsOf: parts + [.end(nil)])
     }
 
-    private static func read(_ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>) async throws -> TestResponse {
+    private static func read(_ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>) async throws
+        -> TestResponse
+    {
         var head: HTTPResponseHead?
         var body: [UInt8] = []
         for try await part in inbound {
@@ -71,7 +78,8 @@ package func withHTTPServer<Result: Sendable>(
     var configuration = options.http
     configuration.port = 0
     let http = HTTPServer(
-        server, configuration: configuration, authentication: try tokens.map { .tokens(try TokenFile(path: $0.path)) } ?? .none,
+        server, configuration: configuration,
+        authentication: try tokens.map { .tokens(try TokenFile(path: $0.path)) } ?? .none,
         sessionLifetime: options.sessionLifetime, limits: options.limits,
         logger: Logger(label: "torpor.testing") { _ in SwiftLogNoOpLogHandler() },
         onListening: { port in

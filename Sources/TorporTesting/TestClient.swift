@@ -71,8 +71,11 @@ public struct TestClient: Sendable {
             let chosen = ProtocolRevision(rawValue: agreed)
         else { throw TestClientError(description: "initialize was refused: \(opening)") }
         let session = self.under(chosen).inSession(opening.headers["mcp-session-id"])
-        let accepted = try await session.send(TestRequest(body: #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, of: session))
-        guard accepted.status == 202 else { throw TestClientError(description: "notifications/initialized was refused: \(accepted)") }
+        let accepted = try await session.send(
+            TestRequest(body: #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, of: session))
+        guard accepted.status == 202 else {
+            throw TestClientError(description: "notifications/initialized was refused: \(accepted)")
+        }
         return session
     }
 
@@ -96,7 +99,9 @@ public struct TestClient: Sendable {
         var request = TestRequest(body: JSONValue.object(message).text, of: self)
         if self.revision.era == .modern {
             request.headers["Mcp-Method"] = method
-            if case .string(let name)? = params[method == "resources/read" ? "uri" : "name"] { request.headers["Mcp-Name"] = name }
+            if case .string(let name)? = params[method == "resources/read" ? "uri" : "name"] {
+                request.headers["Mcp-Name"] = name
+            }
         }
         return request
     }
@@ -114,7 +119,9 @@ public struct TestClient: Sendable {
     /// - Throws: ``TestClientError`` when the answer is a JSON-RPC error. A tool error is a result.
     public func call(_ tool: String, _ arguments: JSONObject = [:]) async throws -> TestToolResult {
         let response = try await self.request("tools/call", ["name": .string(tool), "arguments": .object(arguments)])
-        guard let result = response.result else { throw TestClientError(description: "\(tool) was refused: \(response)") }
+        guard let result = response.result else {
+            throw TestClientError(description: "\(tool) was refused: \(response)")
+        }
         return TestToolResult(result: result)
     }
 

@@ -2,8 +2,8 @@ import Glibc
 import Synchronization
 import Torpor
 
-/// Keeps what was said, a JSON object a line, in the file that `TORPOR_TRANSCRIPT` names, so that every message a server sends in tests
-/// can be held against the schema of its revision.
+/// Keeps what was said, a JSON object a line, in the file that `TORPOR_TRANSCRIPT` names, so that every message a
+/// server sends in tests can be held against the schema of its revision.
 final class Transcript: Sendable {
     static let shared = getenv("TORPOR_TRANSCRIPT").flatMap { Transcript(path: String(cString: $0)) }
 
@@ -20,7 +20,8 @@ final class Transcript: Sendable {
         guard request.method == "POST", let message = try? JSONValue(parsing: request.body) else { return }
         guard let revision = Self.revision(message, request, response) else { return }
         let line: JSONObject = [
-            "era": revision.era == .modern ? "modern" : "legacy", "revision": .string(revision.rawValue), "request": message,
+            "era": revision.era == .modern ? "modern" : "legacy", "revision": .string(revision.rawValue),
+            "request": message,
             "status": .number(JSONNumber(response.status)), "response": response.body ?? .null,
         ]
         let bytes = Array((JSONValue.object(line).text + "\n").utf8)
@@ -31,8 +32,11 @@ final class Transcript: Sendable {
     }
 
     /// Under which revision the answer was given: what the request says of itself, or what `initialize` agreed.
-    private static func revision(_ message: JSONValue, _ request: TestRequest, _ response: TestResponse) -> ProtocolRevision? {
-        if case .object(let meta)? = message["params"]?["_meta"], meta["io.modelcontextprotocol/protocolVersion"] != nil {
+    private static func revision(_ message: JSONValue, _ request: TestRequest, _ response: TestResponse)
+        -> ProtocolRevision?
+    {
+        if case .object(let meta)? = message["params"]?["_meta"], meta["io.modelcontextprotocol/protocolVersion"] != nil
+        {
             return .v2026_07_28
         }
         if case .string(let agreed)? = response.result?["protocolVersion"] { return ProtocolRevision(rawValue: agreed) }

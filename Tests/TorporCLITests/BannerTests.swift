@@ -9,8 +9,10 @@ import TorporHTTP
     @Test func theBannerSaysWhereTheServerIsAndWhatBoundsIt() throws {
         let text = Banner(try Self.configuration()).text(port: 4_711)
         for part in [
-            "http://127.0.0.1:4711/mcp", "http://127.0.0.1:9464/", "memory:", "request 4 MiB", "1024 calls", "10000 connections",
-            "buffers 64 MiB", "call 10m", "session 24h", "none: anybody on this machine", "torpor client-config", "curl -s", "Ctrl-C",
+            "http://127.0.0.1:4711/mcp", "http://127.0.0.1:9464/", "memory:", "request 4 MiB", "1024 calls",
+            "10000 connections",
+            "buffers 64 MiB", "call 10m", "session 24h", "none: anybody on this machine", "torpor client-config",
+            "curl -s", "Ctrl-C",
         ] {
             #expect(text.contains(part), "\(part)")
         }
@@ -19,12 +21,14 @@ import TorporHTTP
     }
 
     @Test func theBannerWarnsOfStrangersAndNamesFiles() throws {
-        let open = Banner(try Self.configuration(["host": "0.0.0.0", "insecure": "true", "admin-port": "0"])).text(port: 1)
+        let open = Banner(try Self.configuration(["host": "0.0.0.0", "insecure": "true", "admin-port": "0"])).text(
+            port: 1)
         #expect(open.contains("NONE: anybody who reaches this address"))
         #expect(open.contains("admin    off"))
         #expect(open.contains("http://127.0.0.1:1/mcp"))
         let closed = Banner(
-            try Self.configuration(["auth": "token-file=t.tokens", "key-file": "t.key", "admin-host": "::1"])).text(port: 1)
+            try Self.configuration(["auth": "token-file=t.tokens", "key-file": "t.key", "admin-host": "::1"])
+        ).text(port: 1)
         #expect(closed.contains("bearer tokens of t.tokens"))
         #expect(closed.contains("t.key"))
         #expect(closed.contains("http://[::1]:9464/"))

@@ -4,8 +4,10 @@ import Testing
 
 @Suite struct ConfigurationSourcesTests {
     @Test(arguments: [
-        ("max-reqest", "is it max-request?"), ("hosts", "is it host or allowed-hosts?"), ("logging", "see torpor serve --help"),
-        ("log", "is it log-level?"), ("Port", " port"), ("null", "see torpor serve --help"), ("zzz", "see torpor serve --help"),
+        ("max-reqest", "is it max-request?"), ("hosts", "is it host or allowed-hosts?"),
+        ("logging", "see torpor serve --help"),
+        ("log", "is it log-level?"), ("Port", " port"), ("null", "see torpor serve --help"),
+        ("zzz", "see torpor serve --help"),
     ])
     func anUnknownKeyOfAFileIsRefusedByNameAndLineWithAdvice(key: String, advice: String) {
         let error = #expect(throws: ConfigurationError.self) {
@@ -24,13 +26,16 @@ import Testing
 
     @Test func variablesThatAreNoSettingsAreLeftAlone() throws {
         let sources = try ConfigurationSources(
-            flags: [:], environment: ["TORPOR_CONFIG": "x", "TORPOR_TOKEN": "y", "TORPOR": "z", "HOME": "/", "torpor_port": "1"], file: nil)
+            flags: [:],
+            environment: ["TORPOR_CONFIG": "x", "TORPOR_TOKEN": "y", "TORPOR": "z", "HOME": "/", "torpor_port": "1"],
+            file: nil)
         #expect(ServeKey.allCases.allSatisfy { sources[$0] == nil })
     }
 
     @Test func aSettingKnowsWhereItCameFrom() throws {
         let sources = try ConfigurationSources(
-            flags: ["port": "1"], environment: ["TORPOR_HOST": "h"], file: ("t.yaml", "# comment\nserver: bench\nport: 2\n"))
+            flags: ["port": "1"], environment: ["TORPOR_HOST": "h"],
+            file: ("t.yaml", "# comment\nserver: bench\nport: 2\n"))
         #expect(sources[.port]?.origin == "--port")
         #expect(sources[.host]?.origin == "TORPOR_HOST")
         #expect(sources[.server]?.origin == "t.yaml line 2, server")
@@ -50,7 +55,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("port: [1", 2), ("- port\n", 1), ("port:\n  nested: 1\n", 2), ("host: h\nport:\n", 2), ("port: 1\n---\nport: 2\n", 2),
+        ("port: [1", 2), ("- port\n", 1), ("port:\n  nested: 1\n", 2), ("host: h\nport:\n", 2),
+        ("port: 1\n---\nport: 2\n", 2),
         ("just text\n", 1),
         ("host: *alias\n", 1), ("host: h\n\tport: 1\n", 2), ("allowed-hosts: [[a]]\n", 1),
     ])
@@ -63,7 +69,8 @@ import Testing
 
     @Test func valuesAreTextWhateverYAMLWouldMakeOfThem() throws {
         let sources = try ConfigurationSources(
-            flags: [:], environment: [:], file: ("t.yaml", "port: 010\nhost: 'a: b'\ninsecure: true\nserver: \"b\\x65nch\"\n"))
+            flags: [:], environment: [:],
+            file: ("t.yaml", "port: 010\nhost: 'a: b'\ninsecure: true\nserver: \"b\\x65nch\"\n"))
         #expect(sources[.port]?.text == "010")
         #expect(sources[.host]?.text == "a: b")
         #expect(sources[.insecure]?.text == "true")
@@ -71,7 +78,9 @@ import Testing
     }
 
     @Test func aNamedFileMustExistAndADefaultOneNeedNot() throws {
-        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFile.read(named: "/nowhere/torpor.yaml") }
+        let error = #expect(throws: ConfigurationError.self) {
+            try ConfigurationFile.read(named: "/nowhere/torpor.yaml")
+        }
         #expect(error?.description == "/nowhere/torpor.yaml cannot be opened: No such file or directory")
         #expect(throws: ConfigurationError.self) { try ConfigurationFile.read(named: "/") }
     }

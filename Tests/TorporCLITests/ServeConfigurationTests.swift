@@ -14,7 +14,10 @@ import TorporServers
         let values: [String]
         let read: @Sendable (ServeConfiguration) -> String
 
-        init(_ key: ServeKey, _ first: String, _ second: String, _ read: @escaping @Sendable (ServeConfiguration) -> String) {
+        init(
+            _ key: ServeKey, _ first: String, _ second: String,
+            _ read: @escaping @Sendable (ServeConfiguration) -> String
+        ) {
             self.key = key
             self.values = [first, second]
             self.read = read
@@ -35,7 +38,9 @@ import TorporServers
         Sample(.auth, "token-file=x", "token-file=a=b") { $0.tokenFilePath.map { "token-file=\($0)" } ?? "none" },
         Sample(.insecure, "true", "false") { "\($0.http.allowsAnonymousBeyondLoopback)" },
         Sample(.allowedHosts, "a.example", "b.example,[2001:db8::1]") { $0.http.allowedHosts.joined(separator: ",") },
-        Sample(.allowedOrigins, "https://a.example", "http://b.example:1,vscode-webview://x") { $0.http.allowedOrigins.joined(separator: ",") },
+        Sample(.allowedOrigins, "https://a.example", "http://b.example:1,vscode-webview://x") {
+            $0.http.allowedOrigins.joined(separator: ",")
+        },
         Sample(.maxRequest, "1024", "2048") { "\($0.http.requestMax.bytes)" },
         Sample(.maxCalls, "1", "1000000") { "\($0.limits.callsMax)" },
         Sample(.principalCalls, "3", "off") { $0.limits.principalCallsMax.map { "\($0)" } ?? "off" },
@@ -59,7 +64,8 @@ import TorporServers
             let sources = [
                 try ConfigurationSources(flags: [sample.key.rawValue: value], environment: [:], file: nil),
                 try ConfigurationSources(flags: [:], environment: [sample.key.variable: value], file: nil),
-                try ConfigurationSources(flags: [:], environment: [:], file: ("torpor.yaml", "\(sample.key.rawValue): \"\(value)\"")),
+                try ConfigurationSources(
+                    flags: [:], environment: [:], file: ("torpor.yaml", "\(sample.key.rawValue): \"\(value)\"")),
             ]
             for source in sources { #expect(sample.read(try ServeConfiguration(source)) == value) }
         }
@@ -68,10 +74,12 @@ import TorporServers
     @Test(arguments: samples)
     func flagsComeBeforeTheEnvironmentAndThatBeforeTheFile(sample: Sample) throws {
         let file = (name: "torpor.yaml", text: "\(sample.key.rawValue): \"\(sample.values[0])\"")
-        let overFile = try ConfigurationSources(flags: [:], environment: [sample.key.variable: sample.values[1]], file: file)
+        let overFile = try ConfigurationSources(
+            flags: [:], environment: [sample.key.variable: sample.values[1]], file: file)
         #expect(sample.read(try ServeConfiguration(overFile)) == sample.values[1])
         let overAll = try ConfigurationSources(
-            flags: [sample.key.rawValue: sample.values[0]], environment: [sample.key.variable: sample.values[1]], file: file)
+            flags: [sample.key.rawValue: sample.values[0]], environment: [sample.key.variable: sample.values[1]],
+            file: file)
         #expect(sample.read(try ServeConfiguration(overAll)) == sample.values[0])
     }
 
@@ -98,14 +106,16 @@ import TorporServers
     }
 
     @Test(arguments: [
-        ("4MiB", 4 << 20), ("64 KiB", 64 << 10), ("1MB", 1_000_000), ("5000", 5_000), ("5000b", 5_000), ("1gib", 1 << 30),
+        ("4MiB", 4 << 20), ("64 KiB", 64 << 10), ("1MB", 1_000_000), ("5000", 5_000), ("5000b", 5_000),
+        ("1gib", 1 << 30),
     ])
     func sizesTakeUnits(text: String, bytes: Int) throws {
         #expect(try Self.configuration(["max-request": text, "max-buffers": "2GiB"]).http.requestMax == .bytes(bytes))
     }
 
     @Test(arguments: [
-        ("1500ms", Duration.milliseconds(1_500)), ("30s", .seconds(30)), ("10m", .seconds(600)), ("24h", .seconds(86_400)),
+        ("1500ms", Duration.milliseconds(1_500)), ("30s", .seconds(30)), ("10m", .seconds(600)),
+        ("24h", .seconds(86_400)),
         ("7d", .seconds(604_800)),
     ])
     func durationsTakeUnits(text: String, duration: Duration) throws {
@@ -114,13 +124,18 @@ import TorporServers
 
     @Test(arguments: [
         ("port", "65536"), ("port", "-1"), ("port", "http"), ("port", ""), ("admin-port", "70000"),
-        ("max-request", "1023"), ("max-request", "1GiB1"), ("max-request", "2GiB"), ("max-request", "many"), ("max-request", "-4MiB"),
-        ("max-buffers", "1023KiB"), ("max-calls", "0"), ("max-calls", "1000001"), ("principal-calls", "0"), ("max-connections", "0"),
+        ("max-request", "1023"), ("max-request", "1GiB1"), ("max-request", "2GiB"), ("max-request", "many"),
+        ("max-request", "-4MiB"),
+        ("max-buffers", "1023KiB"), ("max-calls", "0"), ("max-calls", "1000001"), ("principal-calls", "0"),
+        ("max-connections", "0"),
         ("max-connections-per-address", "x"), ("call-timeout", "0s"), ("call-timeout", "30"), ("call-timeout", "999ms"),
-        ("drain-delay", "5"), ("grace-period", "-1s"), ("session-lifetime", "0s"), ("event-loops", "0"), ("event-loops", "257"),
-        ("insecure", "yes"), ("server", "shop"), ("store", "redis://x"), ("auth", "token-file="), ("auth", "jwt"), ("log-level", "loud"),
+        ("drain-delay", "5"), ("grace-period", "-1s"), ("session-lifetime", "0s"), ("event-loops", "0"),
+        ("event-loops", "257"),
+        ("insecure", "yes"), ("server", "shop"), ("store", "redis://x"), ("auth", "token-file="), ("auth", "jwt"),
+        ("log-level", "loud"),
         ("allowed-hosts", "a.example:80"), ("allowed-hosts", "http://a.example"), ("allowed-origins", "a.example"),
-        ("allowed-origins", "https://a.example/"), ("allowed-origins", "https://a.example/x"), ("allowed-origins", "https://"),
+        ("allowed-origins", "https://a.example/"), ("allowed-origins", "https://a.example/x"),
+        ("allowed-origins", "https://"),
         ("allowed-origins", "://a.example"),
     ])
     func aFaultyValueIsRefusedWithItsPlaceAndWhatWasExpected(key: String, value: String) throws {
@@ -134,7 +149,9 @@ import TorporServers
     }
 
     @Test func settingsThatContradictEachOtherAreRefused() {
-        let large = #expect(throws: ConfigurationError.self) { try Self.configuration(["max-request": "8MiB", "max-buffers": "4MiB"]) }
+        let large = #expect(throws: ConfigurationError.self) {
+            try Self.configuration(["max-request": "8MiB", "max-buffers": "4MiB"])
+        }
         #expect(large?.description == "max-request: one request of 8 MiB would not fit in max-buffers, 4 MiB")
         let ports = #expect(throws: ConfigurationError.self) { try Self.configuration(["port": "9464"]) }
         #expect(ports?.description == "admin-port: 9464 is the port of the MCP endpoint already")
@@ -148,8 +165,14 @@ import TorporServers
     }
 
     @Test func listsTakeBlanksAroundTheirEntries() throws {
-        #expect(try Self.configuration(["allowed-hosts": " a.example , b.example,, "]).http.allowedHosts == ["a.example", "b.example"])
-        let file = (name: "torpor.yaml", text: "allowed-hosts: [a.example, b.example]\nallowed-origins:\n  - https://a.example\n")
+        #expect(
+            try Self.configuration(["allowed-hosts": " a.example , b.example,, "]).http.allowedHosts == [
+                "a.example", "b.example",
+            ])
+        let file = (
+            name: "torpor.yaml",
+            text: "allowed-hosts: [a.example, b.example]\nallowed-origins:\n  - https://a.example\n"
+        )
         let configuration = try ServeConfiguration(ConfigurationSources(flags: [:], environment: [:], file: file))
         #expect(configuration.http.allowedHosts == ["a.example", "b.example"])
         #expect(configuration.http.allowedOrigins == ["https://a.example"])

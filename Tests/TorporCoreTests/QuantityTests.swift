@@ -3,7 +3,8 @@ import TorporCore
 
 @Suite struct QuantityTests {
     @Test(arguments: [
-        ("0", 0), ("17", 17), ("4MiB", 4 << 20), ("64 KiB", 64 << 10), ("1kb", 1_000), ("10GiB", 10 << 30), ("2TB", 2_000_000_000_000), ("5b", 5),
+        ("0", 0), ("17", 17), ("4MiB", 4 << 20), ("64 KiB", 64 << 10), ("1kb", 1_000), ("10GiB", 10 << 30),
+        ("2TB", 2_000_000_000_000), ("5b", 5),
     ])
     func aSizeIsReadWithItsUnit(text: String, bytes: Int) {
         #expect(ByteCount(parsing: text) == .bytes(bytes))
@@ -21,7 +22,8 @@ import TorporCore
     }
 
     @Test(arguments: [
-        ("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("24h", 86_400_000), ("7d", 604_800_000), ("0", 0), ("0s", 0),
+        ("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("24h", 86_400_000), ("7d", 604_800_000), ("0", 0),
+        ("0s", 0),
     ])
     func aDurationIsReadWithItsUnit(text: String, milliseconds: Int) {
         #expect(Duration(parsing: text) == .milliseconds(milliseconds))

@@ -4,7 +4,9 @@ import TorporCore
 @Suite struct TombstoneTableTests {
     private let start = WallTime(milliseconds: 1_000)
 
-    private static func insert(_ name: UInt64, _ expiry: WallTime, _ now: WallTime, into table: inout TombstoneTable) -> Bool {
+    private static func insert(_ name: UInt64, _ expiry: WallTime, _ now: WallTime, into table: inout TombstoneTable)
+        -> Bool
+    {
         table.insert(name, expiry: expiry, now: now)
     }
 
@@ -29,7 +31,9 @@ import TorporCore
 
     @Test func atCapacityTheOldestGoes() {
         var table = TombstoneTable(capacity: 3)
-        for name in 1...3 as ClosedRange<UInt64> { #expect(Self.insert(name, self.start + .seconds(10), self.start, into: &table)) }
+        for name in 1...3 as ClosedRange<UInt64> {
+            #expect(Self.insert(name, self.start + .seconds(10), self.start, into: &table))
+        }
         #expect(table.count == 3 && table.contains(1))
         #expect(Self.insert(4, self.start + .seconds(10), self.start, into: &table))
         #expect(table.count == 3 && !table.contains(1) && table.contains(2) && table.contains(4))

@@ -40,7 +40,8 @@ import TorporProtocol
 
     @Test func aMemberGivenTwiceIsRefused() throws {
         for text in [
-            #"{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"method":"m"}"#, #"{"jsonrpc":"2.0","id":1,"method":"m","method":"m"}"#,
+            #"{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"method":"m"}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"m","method":"m"}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"m","params":{},"params":{}}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"m","params":{"name":"a","name":"b"}}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{},"_meta":{}}}"#,
@@ -51,7 +52,8 @@ import TorporProtocol
     }
 
     @Test func aMessageCutAnywhereIsNoJSON() throws {
-        let bytes = Array(#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{"progressToken":1}}}"#.utf8)
+        let bytes = Array(
+            #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{"progressToken":1}}}"#.utf8)
         for count in bytes.indices {
             #expect(throws: JSONError.self) { _ = try Envelope.parse(Array(bytes[..<count]).span) }
         }
@@ -59,7 +61,8 @@ import TorporProtocol
 
     @Test func nestingIsBounded() throws {
         let deep = { (depth: Int) in
-            #"{"jsonrpc":"2.0","id":1,"method":"m","params":{"x":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + "}}"
+            #"{"jsonrpc":"2.0","id":1,"method":"m","params":{"x":"# + String(repeating: "[", count: depth)
+                + String(repeating: "]", count: depth) + "}}"
         }
         #expect(try self.shape(deep(62)) == .request)
         #expect(throws: JSONError.self) { try self.shape(deep(63)) }

@@ -5,10 +5,14 @@ import TorporProtocol
 /// The table of the specification on mirrored values (2026-07-28, transports), and of values that must not pass.
 @Suite struct HeaderValueTests {
     @Test(arguments: [
-        ("Hello", "Hello", true), ("Hello", "hello", false), ("Hello", "=?base64?SGVsbG8=?=", true), ("Hello", "=?base64?SGVsbG8?=", false),
-        ("Hello", "=?base64?SGVs!!!bG8=?=", false), ("Hello", "=?base64?SGVsbG9=?=", false), ("SGVsbG8=", "SGVsbG8=", true),
-        ("=?base64?SGVsbG8=", "=?base64?SGVsbG8=", true), ("zürich", "=?base64?esO8cmljaA==?=", true), ("zürich", "zürich", false),
-        ("  x", "=?base64?ICB4?=", true), ("", "=?base64??=", true), ("Hello", "=?BASE64?SGVsbG8=?=", false), ("a\tb", "a\tb", true),
+        ("Hello", "Hello", true), ("Hello", "hello", false), ("Hello", "=?base64?SGVsbG8=?=", true),
+        ("Hello", "=?base64?SGVsbG8?=", false),
+        ("Hello", "=?base64?SGVs!!!bG8=?=", false), ("Hello", "=?base64?SGVsbG9=?=", false),
+        ("SGVsbG8=", "SGVsbG8=", true),
+        ("=?base64?SGVsbG8=", "=?base64?SGVsbG8=", true), ("zürich", "=?base64?esO8cmljaA==?=", true),
+        ("zürich", "zürich", false),
+        ("  x", "=?base64?ICB4?=", true), ("", "=?base64??=", true), ("Hello", "=?BASE64?SGVsbG8=?=", false),
+        ("a\tb", "a\tb", true),
         ("a b", "a b", true),
     ])
     func aHeaderMirrorsItsValue(value: String, header: String, matches: Bool) throws {
@@ -28,7 +32,9 @@ import TorporProtocol
         #expect(decode("AA==") == [0])
         #expect(decode("AAA=") == [0, 0])
         #expect(decode("//8A") == [255, 255, 0])
-        for text in ["A", "AA", "AAA", "AB==", "AAB=", "A===", "====", "AA=A", "AA==AAAA", "AAA\n", "AA-_"] { #expect(decode(text) == nil, "\(text)") }
+        for text in ["A", "AA", "AAA", "AB==", "AAB=", "A===", "====", "AA=A", "AA==AAAA", "AAA\n", "AA-_"] {
+            #expect(decode(text) == nil, "\(text)")
+        }
     }
 
     @Test func urlSafeBase64HasOneSpellingForAValue() {
@@ -38,7 +44,9 @@ import TorporProtocol
         }
         #expect(Base64.encode([255, 254]) == "//4=")
         #expect(Base64.encodeURLSafe([255, 254]) == "__4")
-        for text in ["A", "AB", "AA=", "A+", "AAAAA"] { #expect(Base64.decodeURLSafe(Array(text.utf8)) == nil, "\(text)") }
+        for text in ["A", "AB", "AA=", "A+", "AAAAA"] {
+            #expect(Base64.decodeURLSafe(Array(text.utf8)) == nil, "\(text)")
+        }
     }
 
     @Test func aCursorIsReadBackAndNothingElseIs() {

@@ -30,8 +30,11 @@ import TorporTesting
             for round in ["one", "two"] {
                 async let running = client.call("waits", ["message": .string(round)])
                 await gate.arrival(of: round)
-                let refused = try await client.request("tools/call", ["name": "waits", "arguments": ["message": "late"]])
-                #expect(refused.status == 503 && refused.errorCode == -32603 && refused.headers["retry-after"] == "1", "\(refused)")
+                let refused = try await client.request(
+                    "tools/call", ["name": "waits", "arguments": ["message": "late"]])
+                #expect(
+                    refused.status == 503 && refused.errorCode == -32603 && refused.headers["retry-after"] == "1",
+                    "\(refused)")
                 // Inline tools and lists need no place.
                 #expect(try await client.call("quick", ["message": "hi"]).text == "hi")
                 gate.open(round)
@@ -39,8 +42,11 @@ import TorporTesting
                 #expect(text == "\(round) done")
             }
             for message in ["tool", "protocol", "cancelled", "secret"] {
-                _ = try await client.request("tools/call", ["name": "breaks", "arguments": ["message": .string(message)]])
-                #expect(try await client.call("who").text == "nobody", "the place of a call that failed with \(message) is free")
+                _ = try await client.request(
+                    "tools/call", ["name": "breaks", "arguments": ["message": .string(message)]])
+                #expect(
+                    try await client.call("who").text == "nobody",
+                    "the place of a call that failed with \(message) is free")
             }
         }
     }

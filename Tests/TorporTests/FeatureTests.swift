@@ -28,12 +28,14 @@ import TorporTesting
         try await withTestClient(fixtureServer(), over: transport) { client in
             let tool = try await client.call("breaks", ["message": "tool"])
             #expect(tool.isError && tool.text == "Try something else.")
-            let program = try await client.request("tools/call", ["name": "breaks", "arguments": ["message": "protocol"]])
+            let program = try await client.request(
+                "tools/call", ["name": "breaks", "arguments": ["message": "protocol"]])
             #expect(program.errorCode == -32602 && program.status == 200)
             #expect(program.body?["error"]?["data"] == ["why": "because"])
             let secret = try await client.call("breaks", ["message": "secret"])
             #expect(secret.isError && secret.text == "The server failed at this call; its log says why.")
-            let cancelled = try await client.request("tools/call", ["name": "breaks", "arguments": ["message": "cancelled"]])
+            let cancelled = try await client.request(
+                "tools/call", ["name": "breaks", "arguments": ["message": "cancelled"]])
             #expect(cancelled.errorCode == -32603)
         }
     }
@@ -74,7 +76,8 @@ import TorporTesting
                 let client = revision.era == .modern ? client : try await client.openSession(revision)
                 let object = try await client.call("totals", ["left": 2, "right": 3])
                 #expect(object.text == #"{"total":5,"exact":true}"#)
-                #expect((object.structured == ["total": 5, "exact": true]) == (revision >= .v2025_06_18), "\(revision)")
+                #expect(
+                    (object.structured == ["total": 5, "exact": true]) == (revision >= .v2025_06_18), "\(revision)")
                 let array = try await client.call("raw", ["x": 7])
                 #expect(array.text == "7")
                 #expect((array.structured == ["a", 1, .null]) == (revision == .v2026_07_28), "\(revision)")
@@ -153,14 +156,19 @@ import TorporTesting
         try await withTestClient(fixtureServer(), over: transport) { client in
             for client in [client, try await client.openSession()] {
                 let read = try await client.request("resources/read", ["uri": "test://read"])
-                #expect(read.result?["contents"]?[0] == ["uri": "test://read", "mimeType": "text/plain", "text": "one"])
                 #expect(
-                    read.result?["contents"]?[1] == ["uri": "test://read/2", "mimeType": "application/octet-stream", "blob": "/w=="])
+                    read.result?["contents"]?[0] == ["uri": "test://read", "mimeType": "text/plain", "text": "one"])
+                #expect(
+                    read.result?["contents"]?[1] == [
+                        "uri": "test://read/2", "mimeType": "application/octet-stream", "blob": "/w==",
+                    ])
                 let item = try await client.request("resources/read", ["uri": "test://item/a%20b"])
                 #expect(item.result?["contents"]?[0]?["text"] == "item a b")
                 for uri in ["test://nowhere", "test://item/none", "test://empty", "test://item/a/b"] {
                     let missing = try await client.request("resources/read", ["uri": .string(uri)])
-                    #expect(missing.status == 200 && missing.errorCode == (client.revision.era == .modern ? -32602 : -32002), "\(missing)")
+                    #expect(
+                        missing.status == 200
+                            && missing.errorCode == (client.revision.era == .modern ? -32602 : -32002), "\(missing)")
                     #expect(missing.body?["error"]?["data"]?["uri"] == .string(uri))
                 }
             }
@@ -179,7 +187,8 @@ import TorporTesting
                     ])
                 for params in [
                     ["name": "nobody"], ["name": "greet"], ["name": "greet", "arguments": ["name": 1]],
-                    ["name": "greet", "arguments": ["name": "Ada", "colour": "red"]], ["name": "greet", "arguments": []],
+                    ["name": "greet", "arguments": ["name": "Ada", "colour": "red"]],
+                    ["name": "greet", "arguments": []],
                 ] as [JSONObject] {
                     #expect(try await client.request("prompts/get", params).errorCode == -32602, "\(params)")
                 }
@@ -192,22 +201,28 @@ import TorporTesting
         try await withTestClient(fixtureServer(), over: transport) { client in
             for client in [client, try await client.openSession()] {
                 let many = try await client.request(
-                    "completion/complete", ["ref": ["type": "ref/prompt", "name": "greet"], "argument": ["name": "name", "value": "A"]])
+                    "completion/complete",
+                    ["ref": ["type": "ref/prompt", "name": "greet"], "argument": ["name": "name", "value": "A"]])
                 let values = try #require(many.result?["completion"]?["values"]?.elements, "\(many)")
                 #expect(values.count == 100 && values.first == "A0")
                 #expect(many.result?["completion"]?["total"] == 150)
                 #expect(many.result?["completion"]?["hasMore"] == true)
                 let few = try await client.request(
                     "completion/complete",
-                    ["ref": ["type": "ref/resource", "uri": "test://item/{id}"], "argument": ["name": "id", "value": "AL"]])
+                    [
+                        "ref": ["type": "ref/resource", "uri": "test://item/{id}"],
+                        "argument": ["name": "id", "value": "AL"],
+                    ])
                 #expect(few.result?["completion"] == ["values": ["alpha", "album"], "total": 2, "hasMore": false])
                 let none = try await client.request(
-                    "completion/complete", ["ref": ["type": "ref/prompt", "name": "greet"], "argument": ["name": "tone", "value": ""]])
+                    "completion/complete",
+                    ["ref": ["type": "ref/prompt", "name": "greet"], "argument": ["name": "tone", "value": ""]])
                 #expect(none.result?["completion"]?["values"] == [])
                 for params in [
                     ["ref": ["type": "ref/prompt", "name": "nobody"], "argument": ["name": "name", "value": ""]],
                     ["ref": ["type": "ref/prompt", "name": "greet"], "argument": ["name": "shoe", "value": ""]],
-                    ["ref": ["type": "ref/thing", "name": "greet"], "argument": ["name": "name", "value": ""]], ["argument": [:]], [:],
+                    ["ref": ["type": "ref/thing", "name": "greet"], "argument": ["name": "name", "value": ""]],
+                    ["argument": [:]], [:],
                 ] as [JSONObject] {
                     #expect(try await client.request("completion/complete", params).errorCode == -32602, "\(params)")
                 }
@@ -229,7 +244,8 @@ import TorporTesting
                 var request = client.makeRequest("tools/list")
                 request.replace("\"id\":1", by: "\"id\":\(id)")
                 let response = try await client.send(request)
-                #expect(response.status == 400 && response.errorCode == -32600 && response.id == nil, "\(id): \(response)")
+                #expect(
+                    response.status == 400 && response.errorCode == -32600 && response.id == nil, "\(id): \(response)")
             }
         }
     }
@@ -238,20 +254,26 @@ import TorporTesting
     func whatIsNoRequestIsRefused(over transport: TestTransport) async throws {
         try await withTestClient(fixtureServer(), over: transport) { client in
             let cases: [(body: String, code: Int, id: JSONValue?)] = [
-                ("{", -32700, nil), ("\u{FEFF}{}", -32700, nil), (#"{"jsonrpc":"2.0","id":1,"method":"ping"} x"#, -32700, nil),
+                ("{", -32700, nil), ("\u{FEFF}{}", -32700, nil),
+                (#"{"jsonrpc":"2.0","id":1,"method":"ping"} x"#, -32700, nil),
                 ("[]", -32600, nil), (#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600, nil), ("7", -32600, nil),
                 (#"{"id":1,"method":"ping"}"#, -32600, 1), (#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, -32600, 1),
                 (#"{"jsonrpc":"2.0","id":1}"#, -32600, 1), (#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600, 1),
                 (#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, -32600, 1),
                 (#"{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}"#, -32600, 1),
-                (#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"quick","na\u006de":"add"}}"#, -32600, 1),
+                (
+                    #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"quick","na\u006de":"add"}}"#,
+                    -32600, 1
+                ),
                 (#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600, nil),
             ]
             for refused in cases {
                 var request = client.makeRequest("ping")
                 request.body = Array(refused.body.utf8)
                 let response = try await client.send(request)
-                #expect(response.status == 400 && response.errorCode == refused.code && response.id == refused.id, "\(refused): \(response)")
+                #expect(
+                    response.status == 400 && response.errorCode == refused.code && response.id == refused.id,
+                    "\(refused): \(response)")
                 #expect(response.headers["mcp-session-id"] == nil)
             }
         }

@@ -6,7 +6,8 @@ import TorporTesting
 func fixtureServer(pageSize: Int = 100, gate: Gate = Gate()) -> MCPServer {
     MCPServer(
         Implementation(
-            name: "fixture", version: "1.2.3", title: "Fixture", description: "For tests.", websiteURL: "https://example.com",
+            name: "fixture", version: "1.2.3", title: "Fixture", description: "For tests.",
+            websiteURL: "https://example.com",
             icons: [Icon("https://example.com/icon.png", mimeType: "image/png", sizes: ["48x48"], theme: .dark)]),
         instructions: "Ask for anything.", lists: ListOptions(pageSize: pageSize)
     ) {
@@ -15,14 +16,17 @@ func fixtureServer(pageSize: Int = 100, gate: Gate = Gate()) -> MCPServer {
             icons: [Icon("data:image/png;base64,AA==")]
         ) { (input: Sum, _) in "\(input.left + input.right)" }
         Tool.inline("quick", "Answers on the event loop.") { (input: Echo, _) in input.message }
-        Tool("totals", "A structured object.") { (input: Sum, _) in Totals(total: input.left + input.right, exact: true) }
-        Tool("raw", "Takes what its schema says.", inputSchema: JSONSchema(["type": "object", "required": ["x"]])) { arguments, _ in
+        Tool("totals", "A structured object.") { (input: Sum, _) in Totals(total: input.left + input.right, exact: true)
+        }
+        Tool("raw", "Takes what its schema says.", inputSchema: JSONSchema(["type": "object", "required": ["x"]])) {
+            arguments, _ in
             ToolResult([.text("\(arguments["x"]?.text ?? "")")], structuredContent: ["a", 1, .null])
         }
         Tool("media", "One block of every kind.") { _ in
             [
                 .text("text"), .image([1, 2, 3], mimeType: "image/png"), .audio([4, 5], mimeType: "audio/wav"),
-                .resource(.text("inside", uri: "test://inside")), .link(ResourceLink(uri: "test://fixed", name: "fixed", sizeBytes: 5)),
+                .resource(.text("inside", uri: "test://inside")),
+                .link(ResourceLink(uri: "test://fixed", name: "fixed", sizeBytes: 5)),
             ] as [Content]
         }
         Tool("breaks", "Fails as its argument says.") { (input: Echo, _) -> String in
@@ -43,11 +47,15 @@ func fixtureServer(pageSize: Int = 100, gate: Gate = Gate()) -> MCPServer {
         }
         Resource("test://fixed", name: "fixed", description: "A fixed text.", text: "fixed")
         Resource("test://read", name: "read", description: "Read anew.", caching: .perCaller(.seconds(3))) { _ in
-            [.text("one", uri: "test://read"), .blob([0xFF], uri: "test://read/2", mimeType: "application/octet-stream")]
+            [
+                .text("one", uri: "test://read"),
+                .blob([0xFF], uri: "test://read/2", mimeType: "application/octet-stream"),
+            ]
         }
         Resource("test://empty", name: "empty", description: "Not there.") { _ in [] }
         ResourceTemplate(
-            "test://item/{id}", name: "item", description: "An item.", completions: ["id": .oneOf(["alpha", "album", "beta"])]
+            "test://item/{id}", name: "item", description: "An item.",
+            completions: ["id": .oneOf(["alpha", "album", "beta"])]
         ) { variables, _ in
             guard variables["id"] != "none" else { throw MCPError.resourceNotFound(variables.uri) }
             return [.text("item \(variables["id"])", uri: variables.uri)]
@@ -55,11 +63,15 @@ func fixtureServer(pageSize: Int = 100, gate: Gate = Gate()) -> MCPServer {
         Prompt(
             "greet", "Greets somebody.", title: "Greet",
             arguments: [
-                PromptArgument("name", "Who.", required: true, completer: Completer { completion in (0..<150).map { "\(completion.value)\($0)" } }),
+                PromptArgument(
+                    "name", "Who.", required: true,
+                    completer: Completer { completion in (0..<150).map { "\(completion.value)\($0)" } }),
                 PromptArgument("tone", "How."),
             ]
         ) { arguments, _ in
-            PromptResult([.user("Greet \(arguments["name"] ?? "") \(arguments["tone"] ?? "plainly")."), .assistant("Hello!")])
+            PromptResult([
+                .user("Greet \(arguments["name"] ?? "") \(arguments["tone"] ?? "plainly")."), .assistant("Hello!"),
+            ])
         }
     }
 }

@@ -13,18 +13,24 @@ import TorporTesting
             for version in ["2026-07-28", "2030-01-01"] {
                 let offered = try await client.under(.v2025_11_25).request(
                     "initialize",
-                    ["protocolVersion": .string(version), "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
+                    [
+                        "protocolVersion": .string(version), "capabilities": [:],
+                        "clientInfo": ["name": "x", "version": "1"],
+                    ])
                 #expect(offered.result?["protocolVersion"] == "2025-11-25")
             }
             let unknown = try await client.under(.v2025_11_25).request(
-                "initialize", ["protocolVersion": "1999-01-01", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
+                "initialize",
+                ["protocolVersion": "1999-01-01", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
             #expect(unknown.result?["protocolVersion"] == "2025-11-25")
-            #expect(unknown.result?["capabilities"] == ["completions": [:], "prompts": [:], "resources": [:], "tools": [:]])
+            #expect(
+                unknown.result?["capabilities"] == ["completions": [:], "prompts": [:], "resources": [:], "tools": [:]])
             #expect(unknown.result?["serverInfo"]?["name"] == "fixture")
             #expect(unknown.result?["instructions"] == "Ask for anything.")
             #expect(unknown.result?["resultType"] == nil)
             let old = try await client.under(.v2024_11_05).request(
-                "initialize", ["protocolVersion": "2024-11-05", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
+                "initialize",
+                ["protocolVersion": "2024-11-05", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
             #expect(old.result?["capabilities"] == ["prompts": [:], "resources": [:], "tools": [:]])
             #expect(old.result?["serverInfo"] == ["name": "fixture", "version": "1.2.3"])
         }
@@ -46,7 +52,9 @@ import TorporTesting
     @Test(arguments: TestTransport.allCases)
     func aHandshakeThatLacksAMemberOpensNoSession(over transport: TestTransport) async throws {
         try await withTestClient(fixtureServer(), over: transport) { client in
-            let whole: JSONObject = ["protocolVersion": "2025-11-25", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]]
+            let whole: JSONObject = [
+                "protocolVersion": "2025-11-25", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"],
+            ]
             for member in whole.members {
                 var params = whole
                 params.members.removeAll { $0.name == member.name }
@@ -65,7 +73,8 @@ import TorporTesting
             #expect(try await session.request("ping").result == [:])
             #expect(try await session.endSession().status == 204)
             for response in [
-                try await session.request("ping"), try await session.request("tools/call", ["name": "quick"]), try await session.endSession(),
+                try await session.request("ping"), try await session.request("tools/call", ["name": "quick"]),
+                try await session.endSession(),
             ] {
                 #expect(response.status == 404 && response.errorCode == -32001, "\(response)")
             }
@@ -108,14 +117,17 @@ import TorporTesting
             let session = try await client.openSession()
             for body in [
                 #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9}}"#,
-                #"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#, #"{"jsonrpc":"2.0","method":"notifications/unheard"}"#,
-                #"{"jsonrpc":"2.0","id":1,"result":{}}"#, #"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}"#,
+                #"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#,
+                #"{"jsonrpc":"2.0","method":"notifications/unheard"}"#,
+                #"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+                #"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}"#,
             ] {
                 let response = try await session.send(TestRequest(body: body, of: session))
                 #expect(response.status == 202 && response.body == nil, "\(body): \(response)")
             }
             let stranger = session.inSession("made-up")
-            let refused = try await stranger.send(TestRequest(body: #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, of: stranger))
+            let refused = try await stranger.send(
+                TestRequest(body: #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, of: stranger))
             #expect(refused.status == 404 && refused.errorCode == -32001)
         }
     }
@@ -161,7 +173,8 @@ import TorporTesting
     @Test(arguments: TestTransport.allCases)
     func theCapabilitiesOfTheHandshakeHoldInTheSession(over transport: TestTransport) async throws {
         try await withTestClient(fixtureServer(), over: transport) { client in
-            let able = try await client.declaring(["sampling": [:], "elicitation": ["url": [:]]]).openSession(.v2025_06_18)
+            let able = try await client.declaring(["sampling": [:], "elicitation": ["url": [:]]]).openSession(
+                .v2025_06_18)
             #expect(try await able.call("client").text == "2025-06-18 true false")
         }
     }

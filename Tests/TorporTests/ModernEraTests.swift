@@ -37,7 +37,8 @@ import TorporTesting
     @Test(arguments: TestTransport.allCases)
     func cachingHintsAreOnTheSixCacheableResultsAlone(over transport: TestTransport) async throws {
         let cacheable: Set = [
-            "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read",
+            "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list",
+            "resources/read",
         ]
         try await withTestClient(fixtureServer(), over: transport) { client in
             for (method, params) in Self.requests {
@@ -60,7 +61,8 @@ import TorporTesting
                 request.headers["Mcp-Method"] = nil
                 let other = missing == "protocolVersion" ? "clientCapabilities\":{}" : "protocolVersion\":\"v999\""
                 request.body = Array(
-                    #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"\#(Self.metaPrefix)\#(other)}}}"#.utf8)
+                    #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"\#(Self.metaPrefix)\#(other)}}}"#
+                        .utf8)
                 let response = try await client.send(request)
                 #expect(response.status == 400 && response.errorCode == -32602 && response.id == 1, "\(response)")
             }
@@ -88,7 +90,8 @@ import TorporTesting
                 request.replace("2026-07-28", by: version)
                 let response = try await client.send(request)
                 #expect(response.status == 400 && response.errorCode == -32022)
-                #expect(response.body?["error"]?["data"] == ["supported": ["2026-07-28"], "requested": .string(version)])
+                #expect(
+                    response.body?["error"]?["data"] == ["supported": ["2026-07-28"], "requested": .string(version)])
             }
         }
     }
@@ -111,7 +114,9 @@ import TorporTesting
                 if change.isAccepted {
                     #expect(response.status == 200 && response.errorCode == nil, "\(change)")
                 } else {
-                    #expect(response.status == 400 && response.errorCode == -32020 && response.id == 1, "\(change): \(response)")
+                    #expect(
+                        response.status == 400 && response.errorCode == -32020 && response.id == 1,
+                        "\(change): \(response)")
                 }
             }
         }
@@ -131,11 +136,14 @@ import TorporTesting
     func methodsOfOtherErasAreNotFound(over transport: TestTransport) async throws {
         try await withTestClient(fixtureServer(), over: transport) { client in
             for method in [
-                "initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "unknown/method", "tasks/list",
+                "initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe",
+                "unknown/method", "tasks/list",
                 "tasks/result", "notifications/initialized", "subscriptions/listen",
             ] {
                 let response = try await client.request(method)
-                #expect(response.status == 404 && response.errorCode == -32601 && response.id == 1, "\(method): \(response)")
+                #expect(
+                    response.status == 404 && response.errorCode == -32601 && response.id == 1, "\(method): \(response)"
+                )
             }
         }
     }
@@ -179,10 +187,15 @@ import TorporTesting
     }
 
     private static let requests: [(String, JSONObject)] = [
-        ("server/discover", [:]), ("tools/list", [:]), ("tools/call", ["name": "add", "arguments": ["left": 1, "right": 2]]),
-        ("prompts/list", [:]), ("prompts/get", ["name": "greet", "arguments": ["name": "Ada"]]), ("resources/list", [:]),
+        ("server/discover", [:]), ("tools/list", [:]),
+        ("tools/call", ["name": "add", "arguments": ["left": 1, "right": 2]]),
+        ("prompts/list", [:]), ("prompts/get", ["name": "greet", "arguments": ["name": "Ada"]]),
+        ("resources/list", [:]),
         ("resources/templates/list", [:]), ("resources/read", ["uri": "test://fixed"]),
-        ("completion/complete", ["ref": ["type": "ref/prompt", "name": "greet"], "argument": ["name": "name", "value": "A"]]),
+        (
+            "completion/complete",
+            ["ref": ["type": "ref/prompt", "name": "greet"], "argument": ["name": "name", "value": "A"]]
+        ),
     ]
 }
 

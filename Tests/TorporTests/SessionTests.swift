@@ -14,7 +14,8 @@ import TorporProtocol
 
     private var token: SessionToken {
         SessionToken(
-            id: 0x0123_4567_89AB_CDEF_0011_2233_4455_6677, created: self.start, revision: .v2025_06_18, capabilities: [.roots, .elicitationURL],
+            id: 0x0123_4567_89AB_CDEF_0011_2233_4455_6677, created: self.start, revision: .v2025_06_18,
+            capabilities: [.roots, .elicitationURL],
             owner: OwnerDigest(self.alice), store: 42)
     }
 
@@ -28,7 +29,8 @@ import TorporProtocol
     @Test func aTokenThatWasChangedAnywhereIsRefused() {
         let text = Array(self.token.sealed(by: self.keys).utf8)
         for position in text.indices {
-            for replacement in [UInt8(ascii: "A"), UInt8(ascii: "B"), UInt8(ascii: "="), UInt8(ascii: " ")] where text[position] != replacement {
+            for replacement in [UInt8(ascii: "A"), UInt8(ascii: "B"), UInt8(ascii: "="), UInt8(ascii: " ")]
+            where text[position] != replacement {
                 var changed = text
                 changed[position] = replacement
                 #expect(SessionToken.open(changed, with: self.keys) == nil, "position \(position)")
@@ -137,7 +139,8 @@ import TorporProtocol
             #expect(first.kept == 2 && first.dropped == 0)
             #expect(SessionToken.open(sealed, with: try file.load()) == self.token)
             // A key that stopped sealing a second before the lifetime began opens nothing any more.
-            let lines = "100 \(Base64.encodeURLSafe([UInt8](repeating: 1, count: 32)))\n50 \(Base64.encodeURLSafe([UInt8](repeating: 2, count: 32)))\n"
+            let lines =
+                "100 \(Base64.encodeURLSafe([UInt8](repeating: 1, count: 32)))\n50 \(Base64.encodeURLSafe([UInt8](repeating: 2, count: 32)))\n"
             try PrivateFile.write(lines, to: path, mayReplace: true)
             let second = try file.rotate(sessionLifetime: .seconds(3_600))
             #expect(second.kept == 2 && second.dropped == 1)

@@ -5,7 +5,9 @@ import TorporTesting
 @Suite struct ToolNameTests {
     @Test func everyNameThatTheProtocolAdmitsIsTaken() async throws {
         let names = ["a", String(repeating: "x", count: 64), "A-Z.a/z_0"]
-        let server = MCPServer(name: "names", version: "1") { for name in names { Tool(name, "Does nothing.") { _ in name } } }
+        let server = MCPServer(name: "names", version: "1") {
+            for name in names { Tool(name, "Does nothing.") { _ in name } }
+        }
         try await withTestClient(server, over: .memory) { client in
             for name in names {
                 let result = try await client.call(name)
@@ -16,7 +18,9 @@ import TorporTesting
 
     @Test func aNameThatTheProtocolDoesNotAdmitStopsTheProgram() async {
         await #expect(processExitsWith: .failure) { _ = Tool("", "Empty.") { _ in "" } }
-        await #expect(processExitsWith: .failure) { _ = Tool(String(repeating: "x", count: 65), "Too long.") { _ in "" } }
+        await #expect(processExitsWith: .failure) {
+            _ = Tool(String(repeating: "x", count: 65), "Too long.") { _ in "" }
+        }
         await #expect(processExitsWith: .failure) { _ = Tool("a b", "A blank.") { _ in "" } }
         await #expect(processExitsWith: .failure) { _ = Tool("ä", "Not ASCII.") { _ in "" } }
     }

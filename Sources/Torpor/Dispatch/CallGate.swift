@@ -18,7 +18,8 @@ final class CallGate: Sendable {
         guard self.running.wrappingAdd(1, ordering: .relaxed).oldValue < self.limits.callsMax else {
             self.running.wrappingSubtract(1, ordering: .relaxed)
             throw Refusal(
-                503, .internalError, "The server runs as many calls as it may, \(self.limits.callsMax). Try again in a second.",
+                503, .internalError,
+                "The server runs as many calls as it may, \(self.limits.callsMax). Try again in a second.",
                 retryAfterSeconds: 1)
         }
         guard let most = self.limits.principalCallsMax else { return }
@@ -30,7 +31,8 @@ final class CallGate: Sendable {
         if !isAdmitted {
             self.running.wrappingSubtract(1, ordering: .relaxed)
             throw Refusal(
-                429, .internalError, "This caller runs as many calls at once as it may, \(most). Wait for one to end.", retryAfterSeconds: 1)
+                429, .internalError, "This caller runs as many calls at once as it may, \(most). Wait for one to end.",
+                retryAfterSeconds: 1)
         }
     }
 

@@ -2,7 +2,8 @@ extension Dispatcher {
     /// Answers `initialize`: agrees on a revision and hands out a sealed session id. Nothing is kept.
     func initialize(_ operation: Operation) throws(Refusal) -> Reply {
         guard operation.session == nil else {
-            throw Refusal(400, .invalidRequest, "This session is initialized already; send initialize without Mcp-Session-Id.")
+            throw Refusal(
+                400, .invalidRequest, "This session is initialized already; send initialize without Mcp-Session-Id.")
         }
         let bytes = operation.bytes
         let handshake = try Handshake(operation.params, in: bytes.span)
@@ -13,7 +14,8 @@ extension Dispatcher {
             writer.raw(self.table.introduction(for: handshake.revision))
         }
         reply.sessionID = self.sessions.open(
-            handshake, principal: operation.message.principal, id: self.environment.randomBits(), now: self.environment.wallTime())
+            handshake, principal: operation.message.principal, id: self.environment.randomBits(),
+            now: self.environment.wallTime())
         return reply
     }
 
@@ -39,12 +41,13 @@ extension Dispatcher {
         }
     }
 
-    /// Accepts an answer of a client. The server asks nothing yet, so there is nothing it could answer; a session is needed
-    /// all the same (2025-11-25, transports).
+    /// Accepts an answer of a client. The server asks nothing yet, so there is nothing it could answer; a session is
+    /// needed all the same (2025-11-25, transports).
     func acceptResponse(_ message: IncomingMessage) -> Reply {
         do {
             guard try self.legacySession(message) != nil else {
-                return self.refuse(Refusal(400, .invalidRequest, "An answer needs the Mcp-Session-Id of the session that was asked."))
+                return self.refuse(
+                    Refusal(400, .invalidRequest, "An answer needs the Mcp-Session-Id of the session that was asked."))
             }
             return Reply(status: 202)
         } catch {
@@ -80,5 +83,6 @@ extension Dispatcher {
 
 extension Refusal {
     /// Unknown, forged, expired, ended or another principal's: all alike.
-    static let sessionNotFound = Refusal(404, .sessionNotFound, "There is no such session. Start again with initialize, without Mcp-Session-Id.")
+    static let sessionNotFound = Refusal(
+        404, .sessionNotFound, "There is no such session. Start again with initialize, without Mcp-Session-Id.")
 }

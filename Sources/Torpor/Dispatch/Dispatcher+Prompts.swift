@@ -5,7 +5,9 @@ extension Dispatcher {
     /// Answers `prompts/get`.
     func getPrompt(_ operation: Operation) throws(Refusal) -> Dispatch {
         let bytes = operation.bytes
-        guard operation.params.name.kind == .string else { throw Refusal(200, .invalidParams, "prompts/get needs name, a string.") }
+        guard operation.params.name.kind == .string else {
+            throw Refusal(200, .invalidParams, "prompts/get needs name, a string.")
+        }
         guard let prompt = self.table.prompts[operation.params.name, in: bytes.span] else {
             throw Refusal(200, .invalidParams, "There is no prompt of this name.")
         }
@@ -70,11 +72,14 @@ extension Dispatcher {
     /// Answers `completion/complete` for an argument of a prompt or a variable of a template.
     func complete(_ operation: Operation) throws(Refusal) -> Dispatch {
         let bytes = operation.bytes
-        guard let reference = JSONObject(operation.params.ref, in: bytes), let argument = JSONObject(operation.params.argument, in: bytes),
+        guard let reference = JSONObject(operation.params.ref, in: bytes),
+            let argument = JSONObject(operation.params.argument, in: bytes),
             case .string(let name)? = argument["name"], case .string(let value)? = argument["value"]
         else { throw Refusal(200, .invalidParams, "completion/complete needs ref, and argument with name and value.") }
         var known: [String: String] = [:]
-        if let context = JSONObject(operation.params.context, in: bytes), case .object(let arguments)? = context["arguments"] {
+        if let context = JSONObject(operation.params.context, in: bytes),
+            case .object(let arguments)? = context["arguments"]
+        {
             for member in arguments.members { if case .string(let text) = member.value { known[member.name] = text } }
         }
         guard let completer = try self.completer(reference, name) else {
@@ -102,10 +107,13 @@ extension Dispatcher {
         if reference["type"] == "ref/resource", case .string(let uri)? = reference["uri"] {
             guard let template = self.table.templates.first(where: { $0.description.uriTemplate == uri }),
                 template.template.variables.contains(argument)
-            else { throw Refusal(200, .invalidParams, "There is no such resource template, or it has no such variable.") }
+            else {
+                throw Refusal(200, .invalidParams, "There is no such resource template, or it has no such variable.")
+            }
             return template.completions[argument]
         }
-        throw Refusal(200, .invalidParams, "The member ref must be a ref/prompt with a name, or a ref/resource with a uri.")
+        throw Refusal(
+            200, .invalidParams, "The member ref must be a ref/prompt with a name, or a ref/resource with a uri.")
     }
 
     private func finish(_ operation: Operation, proposals: [String]) -> Reply {
@@ -129,7 +137,9 @@ extension Dispatcher {
 
 extension JSONObject {
     fileprivate init?(_ slice: JSONSlice, in bytes: [UInt8]) {
-        guard slice.kind == .object, case .object(let members) = JSONValue(in: bytes.span, slice.range) else { return nil }
+        guard slice.kind == .object, case .object(let members) = JSONValue(in: bytes.span, slice.range) else {
+            return nil
+        }
         self = members
     }
 }

@@ -29,7 +29,8 @@ extension Dispatcher {
         let cursor = operation.params.cursor
         guard cursor.isPresent else { return nil }
         guard let text = cursor.string(in: bytes.span), text.hasPrefix("u"),
-            let bytes = Base64.decodeURLSafe(Array(text.dropFirst().utf8)), let uri = String(validating: bytes, as: UTF8.self)
+            let bytes = Base64.decodeURLSafe(Array(text.dropFirst().utf8)),
+            let uri = String(validating: bytes, as: UTF8.self)
         else { throw Refusal(200, Cursor.invalid.code, Cursor.invalid.message) }
         return uri
     }
@@ -56,7 +57,8 @@ extension Dispatcher {
         let bytes = operation.bytes
         let slice = operation.params.uri
         guard let uri = slice.string(in: bytes.span), uri.utf8.count <= Self.uriBytesMax else {
-            throw Refusal(200, .invalidParams, "resources/read needs uri, a string of at most \(Self.uriBytesMax) bytes.")
+            throw Refusal(
+                200, .invalidParams, "resources/read needs uri, a string of at most \(Self.uriBytesMax) bytes.")
         }
         if let resource = self.table.resources[slice, in: bytes.span] {
             switch resource.reader {
@@ -66,20 +68,24 @@ extension Dispatcher {
         }
         for template in self.table.templates {
             if let variables = template.template.match(uri) {
-                return try self.readLater(operation, uri, template.caching) { call in try await template.read(variables, call) }
+                return try self.readLater(operation, uri, template.caching) { call in
+                    try await template.read(variables, call)
+                }
             }
         }
         return .reply(self.fail(operation, self.refusal(for: MCPError.resourceNotFound(uri), of: operation, name: uri)))
     }
 
     private func readLater(
-        _ operation: Operation, _ uri: String, _ caching: Caching, _ read: @escaping @Sendable (Call) async throws -> [ResourceContents]
+        _ operation: Operation, _ uri: String, _ caching: Caching,
+        _ read: @escaping @Sendable (Call) async throws -> [ResourceContents]
     ) throws(Refusal) -> Dispatch {
         let call = Call(operation, name: uri)
         return try self.runLater(operation) {
             do {
                 let contents = try await read(call)
-                // A resource that is there has contents; no contents means that it is not (2026-07-28, resources, errors).
+                // A resource that is there has contents; no contents means that it is not (2026-07-28, resources,
+                // errors).
                 guard !contents.isEmpty else { throw MCPError.resourceNotFound(uri) }
                 return self.finish(operation, contents, caching)
             } catch {
@@ -96,7 +102,8 @@ extension Dispatcher {
             for content in contents { content.write(to: &writer) }
             writer.endArray()
             EncodedList.end(
-                &writer, operation.revision, timeToLive: caching.timeToLive, isShared: caching.isShared, self.table.modernEnd)
+                &writer, operation.revision, timeToLive: caching.timeToLive, isShared: caching.isShared,
+                self.table.modernEnd)
         }
     }
 }

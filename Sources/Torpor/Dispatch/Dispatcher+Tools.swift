@@ -5,7 +5,9 @@ extension Dispatcher {
     func callTool(_ operation: Operation) throws(Refusal) -> Dispatch {
         let params = operation.params
         let bytes = operation.bytes
-        guard params.name.kind == .string else { throw Refusal(200, .invalidParams, "tools/call needs name, a string.") }
+        guard params.name.kind == .string else {
+            throw Refusal(200, .invalidParams, "tools/call needs name, a string.")
+        }
         guard let tool = self.table.tools[params.name, in: bytes.span] else {
             throw Refusal(
                 200, .invalidParams, "There is no tool of this name.",
@@ -56,7 +58,8 @@ extension Dispatcher {
         let violations = tool.validator.validate(bytes.span, at: arguments.isPresent ? arguments.range : 0..<2)
         guard !violations.isEmpty else { return nil }
         let lines = violations.map { violation in
-            violation.path.isEmpty ? "- The arguments: \(violation.advice)." : "- \(violation.path): \(violation.advice)."
+            violation.path.isEmpty
+                ? "- The arguments: \(violation.advice)." : "- \(violation.path): \(violation.advice)."
         }
         return "The arguments do not fit the tool's input schema:\n" + lines.joined(separator: "\n")
     }
@@ -68,7 +71,9 @@ extension Dispatcher {
             writer.beginArray()
             for block in result.content { block.write(to: &writer, for: operation.revision) }
             writer.endArray()
-            if let structured = result.structuredContent, operation.revision.showsStructure(isObject: structured.isObject) {
+            if let structured = result.structuredContent,
+                operation.revision.showsStructure(isObject: structured.isObject)
+            {
                 writer.member("structuredContent", structured)
             }
             if result.isError { writer.member("isError", true) }
@@ -82,7 +87,8 @@ extension Dispatcher {
         case let error as ToolError:
             return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
         case is MCPError, is CancellationError:
-            return self.fail(operation, tool: tool, self.refusal(for: error, of: operation, name: tool.tool.description.name))
+            return self.fail(
+                operation, tool: tool, self.refusal(for: error, of: operation, name: tool.tool.description.name))
         default:
             let refusal = self.refusal(for: error, of: operation, name: tool.tool.description.name)
             return self.finish(operation, tool, ToolResult([.text(refusal.error.message)], isError: true))

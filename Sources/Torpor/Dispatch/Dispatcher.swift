@@ -2,8 +2,8 @@ import Logging
 
 /// Takes messages from transports and answers them from one immutable table.
 ///
-/// It holds nothing per client and nothing per request: an answer is bound to the message it answers, never looked up by
-/// JSON-RPC id, so equal ids of different clients cannot meet.
+/// It holds nothing per client and nothing per request: an answer is bound to the message it answers, never looked up
+/// by JSON-RPC id, so equal ids of different clients cannot meet.
 package final class Dispatcher: Sendable {
     let table: ServerTable
     let sessions: SessionAuthority
@@ -14,12 +14,16 @@ package final class Dispatcher: Sendable {
 
     let inlineNanosecondsMax: Int64
 
-    package init(server: MCPServer, sessions: SessionAuthority, limits: CallLimits = CallLimits(), environment: DispatcherEnvironment) {
+    package init(
+        server: MCPServer, sessions: SessionAuthority, limits: CallLimits = CallLimits(),
+        environment: DispatcherEnvironment
+    ) {
         self.table = server.table
         self.sessions = sessions
         self.limits = limits
         self.gate = CallGate(limits: limits)
-        self.inlineNanosecondsMax = Int64(limits.inlineDurationMax.components.seconds) * 1_000_000_000
+        self.inlineNanosecondsMax =
+            Int64(limits.inlineDurationMax.components.seconds) * 1_000_000_000
             + limits.inlineDurationMax.components.attoseconds / 1_000_000_000
         self.environment = environment
     }
@@ -29,8 +33,8 @@ package final class Dispatcher: Sendable {
 
     /// Reads, checks and, unless a handler has to run off the event loop, answers a message.
     ///
-    /// Takes microseconds and never waits. The order of the checks is that of the specification where it fixes outcomes:
-    /// JSON, shape, era, then the era's own checks.
+    /// Takes microseconds and never waits. The order of the checks is that of the specification where it fixes
+    /// outcomes: JSON, shape, era, then the era's own checks.
     package func dispatch(_ message: consuming IncomingMessage) -> Dispatch {
         let start = self.environment.monotonicNanoseconds()
         let envelope: Envelope
@@ -38,7 +42,8 @@ package final class Dispatcher: Sendable {
             envelope = try Envelope.parse(message.bytes.span, from: message.bodyStart)
         } catch {
             let offset = error.offset - message.bodyStart
-            return .reply(self.refuse(Refusal(400, .parseError, "The body is no JSON: \(error.reason) at byte \(offset).")))
+            return .reply(
+                self.refuse(Refusal(400, .parseError, "The body is no JSON: \(error.reason) at byte \(offset).")))
         }
         switch envelope.shape {
         case .request:
@@ -46,13 +51,16 @@ package final class Dispatcher: Sendable {
                 return try self.start(self.classify(message, envelope, start))
             } catch {
                 self.metrics.record(
-                    RequestMethod(envelope.method, in: message.bytes.span), tool: nil, error: "\(error.error.code.rawValue)",
+                    RequestMethod(envelope.method, in: message.bytes.span), tool: nil,
+                    error: "\(error.error.code.rawValue)",
                     nanoseconds: self.environment.monotonicNanoseconds() - start)
                 return .reply(self.refuse(error, id: envelope.id, in: message.bytes))
             }
         case .notification: return .reply(self.acceptNotification(message, envelope))
         case .response: return .reply(self.acceptResponse(message))
-        case .batch: return .reply(self.refuse(Refusal(400, .invalidRequest, "Batches are not served; send each message by itself.")))
+        case .batch:
+            return .reply(
+                self.refuse(Refusal(400, .invalidRequest, "Batches are not served; send each message by itself.")))
         case .invalid(let reason):
             return .reply(self.refuse(Refusal(400, .invalidRequest, "\(reason)"), id: envelope.id, in: message.bytes))
         }
@@ -67,9 +75,11 @@ package final class Dispatcher: Sendable {
         let named = message.headers.protocolVersion.flatMap { ProtocolRevision(bytes, in: $0) }
         if envelope.params.meta.isModern || named?.era == .modern {
             let served = Self.modernMethods.contains(method) && self.offers(method) ? method : .other
-            try ModernChecks.check(envelope, method: served, headers: message.mirrorsHeaders ? message.headers : nil, in: bytes)
+            try ModernChecks.check(
+                envelope, method: served, headers: message.mirrorsHeaders ? message.headers : nil, in: bytes)
             return Operation(
-                message: message, envelope: envelope, method: method, revision: .v2026_07_28, session: nil, startNanoseconds: start,
+                message: message, envelope: envelope, method: method, revision: .v2026_07_28, session: nil,
+                startNanoseconds: start,
                 logger: self.environment.logger)
         }
         let session = try self.legacySession(message)
@@ -80,12 +90,14 @@ package final class Dispatcher: Sendable {
                 data: ["supported": .array(served)])
         }
         return Operation(
-            message: message, envelope: envelope, method: method, revision: session?.revision ?? named ?? .assumedLegacy,
+            message: message, envelope: envelope, method: method,
+            revision: session?.revision ?? named ?? .assumedLegacy,
             session: session, startNanoseconds: start, logger: self.environment.logger)
     }
 
     private static let modernMethods: Set<RequestMethod> = [
-        .toolsCall, .toolsList, .resourcesList, .resourceTemplatesList, .resourcesRead, .promptsList, .promptsGet, .complete, .discover,
+        .toolsCall, .toolsList, .resourcesList, .resourceTemplatesList, .resourcesRead, .promptsList, .promptsGet,
+        .complete, .discover,
     ]
 
     /// Whether the server declares the capability that the method belongs to.
@@ -117,7 +129,8 @@ package final class Dispatcher: Sendable {
         case .discover: return .reply(self.finish(operation) { $0.raw(self.table.discovery) })
         case .initialize: return .reply(try self.initialize(operation))
         case .ping: return .reply(self.finish(operation) { $0.raw("{}") })
-        case .initialized, .cancelled, .other: throw Refusal(200, .methodNotFound, "This method is a notification, not a request.")
+        case .initialized, .cancelled, .other:
+            throw Refusal(200, .methodNotFound, "This method is a notification, not a request.")
         }
     }
 
@@ -191,7 +204,10 @@ package final class Dispatcher: Sendable {
         case is CancellationError: return Refusal(200, .internalError, "The call was cancelled.")
         default:
             self.environment.logger.error(
-                "handler failed", metadata: ["method": "\(operation.method.name)", "name": "\(name)", "error": "\(String(reflecting: error))"])
+                "handler failed",
+                metadata: [
+                    "method": "\(operation.method.name)", "name": "\(name)", "error": "\(String(reflecting: error))",
+                ])
             return Refusal(200, .internalError, "The server failed at this call; its log says why.")
         }
     }
@@ -209,7 +225,8 @@ package struct PendingCall: Sendable {
     let operation: Operation
     let body: @Sendable () async -> Reply
 
-    /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy one.
+    /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy
+    /// one.
     package var endsWithConnection: Bool { self.operation.isModern }
 
     /// Runs the handler and answers, also when its task is cancelled.
@@ -224,13 +241,16 @@ package struct PendingCall: Sendable {
     /// The answer to give in its stead when it has taken longer than `limit`.
     package func timedOut(after limit: Duration) -> Reply {
         self.dispatcher.fail(
-            self.operation, Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled."))
+            self.operation,
+            Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled."))
     }
 
     /// The answer to give in its stead when the server stops first.
     package func cutShort() -> Reply {
         self.dispatcher.fail(
             self.operation,
-            Refusal(503, .internalError, "The server is stopping and could not finish this call. Try again.", retryAfterSeconds: 1))
+            Refusal(
+                503, .internalError, "The server is stopping and could not finish this call. Try again.",
+                retryAfterSeconds: 1))
     }
 }

@@ -4,7 +4,8 @@ package import Logging
 public struct CallLimits: Sendable {
     /// Calls that run off the event loop at once, in all. Default 1,024; one more is answered 503.
     public var callsMax: Int
-    /// The same for one principal, or for one address of anonymous callers. Default `nil`: no limit; one more is answered 429.
+    /// The same for one principal, or for one address of anonymous callers. Default `nil`: no limit; one more is
+    /// answered 429.
     public var principalCallsMax: Int?
     /// An inline handler that takes longer is logged with its tool's name. Default 1 ms.
     public var inlineDurationMax: Duration

@@ -11,7 +11,8 @@ struct EncodedList: Sendable {
     ) {
         let pageSize = options.pageSize
         self.pageSize = pageSize
-        // The cursor names the list and its newest form, so that a cursor from before an upgrade is refused, not misread.
+        // The cursor names the list and its newest form, so that a cursor from before an upgrade is refused, not
+        // misread.
         var whole = JSONWriter()
         whole.beginArray()
         for entry in entries { entry(&whole, .v2026_07_28) }
@@ -38,7 +39,8 @@ struct EncodedList: Sendable {
 
     /// Writes caching hints and the end of a cacheable result.
     static func end(
-        _ writer: inout JSONWriter, _ revision: ProtocolRevision, timeToLive: Duration, isShared: Bool, _ modernEnd: [UInt8]
+        _ writer: inout JSONWriter, _ revision: ProtocolRevision, timeToLive: Duration, isShared: Bool,
+        _ modernEnd: [UInt8]
     ) {
         guard revision.era == .modern else {
             writer.endObject()

@@ -50,4 +50,3 @@ package enum Dispatch: Sendable {
     /// A handler has to run, off the event loop. The transport runs it exactly once.
     case call(PendingCall)
 }
-

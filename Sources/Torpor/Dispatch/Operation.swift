@@ -1,6 +1,7 @@
 import Logging
 
-/// One request under way: its message, and what the checks made of it. The only object that a request allocates for itself.
+/// One request under way: its message, and what the checks made of it. The only object that a request allocates for
+/// itself.
 final class Operation: Sendable {
     let message: IncomingMessage
     let envelope: Envelope
@@ -13,7 +14,8 @@ final class Operation: Sendable {
     let logger: Logger
 
     init(
-        message: IncomingMessage, envelope: Envelope, method: RequestMethod, revision: ProtocolRevision, session: SessionToken?,
+        message: IncomingMessage, envelope: Envelope, method: RequestMethod, revision: ProtocolRevision,
+        session: SessionToken?,
         startNanoseconds: Int64, logger: Logger
     ) {
         self.message = message

@@ -3,8 +3,8 @@ import Metrics
 
 /// The OpenTelemetry histograms of an MCP server, behind swift-metrics.
 ///
-/// `mcp.server.operation.duration` counts each operation by method, tool and kind of error; tools that do not exist share
-/// one series, so that clients cannot make series.
+/// `mcp.server.operation.duration` counts each operation by method, tool and kind of error; tools that do not exist
+/// share one series, so that clients cannot make series.
 struct OperationMetrics: Sendable {
     /// By method, for operations without a tool that went well.
     private let durations: [Timer]

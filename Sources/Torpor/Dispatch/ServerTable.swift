@@ -31,7 +31,8 @@ package final class ServerTable: Sendable {
         self.hasResources = !definition.resources.isEmpty || !definition.templates.isEmpty
         self.hasPrompts = !definition.prompts.isEmpty
         self.hasCompletions =
-            definition.templates.contains { !$0.completions.isEmpty } || definition.prompts.contains { !$0.completions.isEmpty }
+            definition.templates.contains { !$0.completions.isEmpty }
+            || definition.prompts.contains { !$0.completions.isEmpty }
         precondition(
             Set(definition.templates.map(\.description.uriTemplate)).count == definition.templates.count,
             "no two resource templates are the same")
@@ -46,13 +47,17 @@ package final class ServerTable: Sendable {
             EncodedList(name, entries: entries, options: definition.lists, modernEnd: end.bytes)
         }
         self.toolLists = list("tools", definition.tools.map { tool in { tool.description.write(to: &$0, for: $1) } })
-        self.resourceLists = list("resources", definition.resources.map { resource in { resource.description.write(to: &$0, for: $1) } })
+        self.resourceLists = list(
+            "resources", definition.resources.map { resource in { resource.description.write(to: &$0, for: $1) } })
         self.templateLists = list(
-            "resourceTemplates", definition.templates.map { template in { template.description.write(to: &$0, for: $1) } })
-        self.promptLists = list("prompts", definition.prompts.map { prompt in { prompt.description.write(to: &$0, for: $1) } })
+            "resourceTemplates",
+            definition.templates.map { template in { template.description.write(to: &$0, for: $1) } })
+        self.promptLists = list(
+            "prompts", definition.prompts.map { prompt in { prompt.description.write(to: &$0, for: $1) } })
 
         let capabilities = Self.capabilities(
-            tools: self.hasTools, resources: self.hasResources, prompts: self.hasPrompts, completions: self.hasCompletions)
+            tools: self.hasTools, resources: self.hasResources, prompts: self.hasPrompts,
+            completions: self.hasCompletions)
         self.discovery = Self.discovery(definition, capabilities, modernEnd: self.modernEnd)
         self.introductions = ProtocolRevision.allCases.map { Self.introduction(definition, capabilities, for: $0) }
     }
@@ -66,7 +71,8 @@ package final class ServerTable: Sendable {
         { writer, revision in
             writer.beginObject()
             for (name, isOffered) in [
-                ("completions", completions && revision >= .v2025_03_26), ("prompts", prompts), ("resources", resources), ("tools", tools),
+                ("completions", completions && revision >= .v2025_03_26), ("prompts", prompts),
+                ("resources", resources), ("tools", tools),
             ] where isOffered {
                 writer.key(name)
                 writer.beginObject()
@@ -96,7 +102,8 @@ package final class ServerTable: Sendable {
     }
 
     private static func introduction(
-        _ definition: ServerDefinition, _ capabilities: (inout JSONWriter, ProtocolRevision) -> Void, for revision: ProtocolRevision
+        _ definition: ServerDefinition, _ capabilities: (inout JSONWriter, ProtocolRevision) -> Void,
+        for revision: ProtocolRevision
     ) -> [UInt8] {
         var writer = JSONWriter()
         writer.raw(",\"capabilities\":")

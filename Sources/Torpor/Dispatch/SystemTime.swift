@@ -4,7 +4,9 @@ import Glibc
 package enum SystemTime {
     @Sendable package static func monotonicNanoseconds() -> Int64 { self.read(CLOCK_MONOTONIC) }
 
-    @Sendable package static func wallTime() -> WallTime { WallTime(milliseconds: self.read(CLOCK_REALTIME) / 1_000_000) }
+    @Sendable package static func wallTime() -> WallTime {
+        WallTime(milliseconds: self.read(CLOCK_REALTIME) / 1_000_000)
+    }
 
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()

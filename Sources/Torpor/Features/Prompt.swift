@@ -6,15 +6,18 @@ public struct Prompt: ServerComponent {
 
     /// - Parameters:
     ///   - name: Unique among the server's prompts.
-    ///   - arguments: What the user fills in. Missing required ones, and unknown ones, are refused before `render` runs.
+    ///   - arguments: What the user fills in. Missing required ones, and unknown ones, are refused before `render`
+    ///     runs.
     ///   - render: Makes the messages. Runs off the event loop.
     /// - Precondition: No two arguments have the same name.
     public init(
-        _ name: String, _ description: String, title: String? = nil, icons: [Icon] = [], arguments: [PromptArgument] = [],
+        _ name: String, _ description: String, title: String? = nil, icons: [Icon] = [],
+        arguments: [PromptArgument] = [],
         render: @escaping @Sendable (PromptArguments, Call) async throws -> PromptResult
     ) {
         precondition(!name.isEmpty, "a prompt has a name")
-        precondition(Set(arguments.map(\.name)).count == arguments.count, "prompt \(name): no two arguments have the same name")
+        precondition(
+            Set(arguments.map(\.name)).count == arguments.count, "prompt \(name): no two arguments have the same name")
         self.description = PromptDescription(
             name: name, title: title, description: description, icons: icons,
             arguments: arguments.map {
@@ -36,7 +39,9 @@ public struct PromptArgument: Sendable {
     package let completer: Completer?
 
     /// - Parameter completer: Proposes values while the user types, or `nil`.
-    public init(_ name: String, _ description: String, title: String? = nil, required: Bool = false, completer: Completer? = nil) {
+    public init(
+        _ name: String, _ description: String, title: String? = nil, required: Bool = false, completer: Completer? = nil
+    ) {
         self.name = name
         self.title = title
         self.description = description
@@ -73,6 +78,10 @@ public struct PromptMessage: Sendable {
 
     public static func user(_ text: String) -> PromptMessage { PromptMessage(role: .user, content: .text(text)) }
     public static func user(_ content: Content) -> PromptMessage { PromptMessage(role: .user, content: content) }
-    public static func assistant(_ text: String) -> PromptMessage { PromptMessage(role: .assistant, content: .text(text)) }
-    public static func assistant(_ content: Content) -> PromptMessage { PromptMessage(role: .assistant, content: content) }
+    public static func assistant(_ text: String) -> PromptMessage {
+        PromptMessage(role: .assistant, content: .text(text))
+    }
+    public static func assistant(_ content: Content) -> PromptMessage {
+        PromptMessage(role: .assistant, content: content)
+    }
 }

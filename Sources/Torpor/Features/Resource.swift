@@ -11,11 +11,13 @@ public struct Resource: ServerComponent {
 
     /// A resource whose text never changes.
     public init(
-        _ uri: String, name: String, description: String, title: String? = nil, mimeType: String = "text/plain", icons: [Icon] = [],
+        _ uri: String, name: String, description: String, title: String? = nil, mimeType: String = "text/plain",
+        icons: [Icon] = [],
         annotations: Annotations? = nil, text: String
     ) {
         self.description = ResourceDescription(
-            uri: uri, name: name, title: title, description: description, mimeType: mimeType, sizeBytes: text.utf8.count,
+            uri: uri, name: name, title: title, description: description, mimeType: mimeType,
+            sizeBytes: text.utf8.count,
             icons: icons, annotations: annotations)
         self.reader = .fixed(.text(text, uri: uri, mimeType: mimeType))
         self.caching = .shared(.seconds(3_600))
@@ -28,11 +30,14 @@ public struct Resource: ServerComponent {
     ///   - caching: How long clients may keep what they read, from 2026-07-28. Default: not at all.
     ///   - read: Answers one or more contents. Throws ``MCPError/resourceNotFound(_:)`` when the resource is gone.
     public init(
-        _ uri: String, name: String, description: String, title: String? = nil, mimeType: String? = nil, icons: [Icon] = [],
-        annotations: Annotations? = nil, caching: Caching = .none, read: @escaping @Sendable (Call) async throws -> [ResourceContents]
+        _ uri: String, name: String, description: String, title: String? = nil, mimeType: String? = nil,
+        icons: [Icon] = [],
+        annotations: Annotations? = nil, caching: Caching = .none,
+        read: @escaping @Sendable (Call) async throws -> [ResourceContents]
     ) {
         self.description = ResourceDescription(
-            uri: uri, name: name, title: title, description: description, mimeType: mimeType, icons: icons, annotations: annotations)
+            uri: uri, name: name, title: title, description: description, mimeType: mimeType, icons: icons,
+            annotations: annotations)
         self.reader = .concurrent(read)
         self.caching = caching
         URITemplate.requireAbsolute(uri)
@@ -67,11 +72,14 @@ public struct ResourceTemplate: ServerComponent {
     ///   - uriTemplate: Such as `note:///{title}`. Variables are matched against one segment and percent-decoded.
     ///   - caching: How long clients may keep what they read, from 2026-07-28. Default: not at all.
     ///   - completions: By variable: what it may be.
-    ///   - list: The members of the family that `resources/list` should show to this caller, if it should; at most 10,000.
-    ///   - read: Answers the contents for a URI's variables. Throws ``MCPError/resourceNotFound(_:)`` when there is no such member.
+    ///   - list: The members of the family that `resources/list` should show to this caller, if it should; at most
+    ///     10,000.
+    ///   - read: Answers the contents for a URI's variables. Throws ``MCPError/resourceNotFound(_:)`` when there is no
+    ///     such member.
     /// - Precondition: `uriTemplate` is an absolute URI template, and every completion names one of its variables.
     public init(
-        _ uriTemplate: String, name: String, description: String, title: String? = nil, mimeType: String? = nil, icons: [Icon] = [],
+        _ uriTemplate: String, name: String, description: String, title: String? = nil, mimeType: String? = nil,
+        icons: [Icon] = [],
         annotations: Annotations? = nil, caching: Caching = .none, completions: [String: Completer] = [:],
         list: (@Sendable (Call) async throws -> [ResourceDescription])? = nil,
         read: @escaping @Sendable (URIVariables, Call) async throws -> [ResourceContents]
@@ -81,11 +89,13 @@ public struct ResourceTemplate: ServerComponent {
         }
         URITemplate.requireAbsolute(uriTemplate)
         for variable in completions.keys {
-            precondition(template.variables.contains(variable), "\(uriTemplate) has no variable \(variable) to complete")
+            precondition(
+                template.variables.contains(variable), "\(uriTemplate) has no variable \(variable) to complete")
         }
         self.template = template
         self.description = TemplateDescription(
-            uriTemplate: uriTemplate, name: name, title: title, description: description, mimeType: mimeType, icons: icons,
+            uriTemplate: uriTemplate, name: name, title: title, description: description, mimeType: mimeType,
+            icons: icons,
             annotations: annotations)
         self.read = read
         self.list = list

@@ -1,7 +1,7 @@
 /// Something a model can do through the server.
 ///
-/// The handler's input type is the tool's contract: its properties become the input schema, arguments are checked against
-/// it before the handler runs, and what fails the check is told to the model, not to the handler.
+/// The handler's input type is the tool's contract: its properties become the input schema, arguments are checked
+/// against it before the handler runs, and what fails the check is told to the model, not to the handler.
 ///
 ///     struct Sum: ToolInput { var left: Int; var right: Int }
 ///
@@ -31,7 +31,8 @@ public struct Tool: ServerComponent {
     ///   - inputSchema: Replaces the schema derived from `Input`.
     /// - Precondition: A schema can be derived from `Input` (see ``ToolInput``) unless `inputSchema` is given.
     public init<Input: ToolInput, Output: ToolOutput>(
-        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],
+        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
+        icons: [Icon] = [],
         inputSchema: JSONSchema? = nil, handler: @escaping @Sendable (Input, Call) async throws -> Output
     ) {
         self.init(
@@ -46,7 +47,8 @@ public struct Tool: ServerComponent {
     ///
     ///     Tool.inline("echo", "Answers with the message.") { (input: Echo, call) in input.message }
     public static func inline<Input: ToolInput, Output: ToolOutput>(
-        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],
+        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
+        icons: [Icon] = [],
         inputSchema: JSONSchema? = nil, handler: @escaping @Sendable (Input, Call) throws -> Output
     ) -> Tool {
         Tool(
@@ -56,15 +58,19 @@ public struct Tool: ServerComponent {
 
     /// A tool without arguments whose handler runs on the event loop.
     public static func inline<Output: ToolOutput>(
-        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],
+        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
+        icons: [Icon] = [],
         handler: @escaping @Sendable (Call) throws -> Output
     ) -> Tool {
-        Tool(name, description, title, annotations, icons, .empty, Output.self, .inline { call in try handler(call).toolResult })
+        Tool(
+            name, description, title, annotations, icons, .empty, Output.self,
+            .inline { call in try handler(call).toolResult })
     }
 
     /// A tool without arguments.
     public init<Output: ToolOutput>(
-        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],
+        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
+        icons: [Icon] = [],
         handler: @escaping @Sendable (Call) async throws -> Output
     ) {
         self.init(
@@ -74,7 +80,8 @@ public struct Tool: ServerComponent {
 
     /// A tool whose arguments are described by a schema alone; the handler gets them as JSON.
     public init<Output: ToolOutput>(
-        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil, icons: [Icon] = [],
+        _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
+        icons: [Icon] = [],
         inputSchema: JSONSchema, handler: @escaping @Sendable (JSONObject, Call) async throws -> Output
     ) {
         self.init(

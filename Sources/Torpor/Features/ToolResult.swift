@@ -2,7 +2,8 @@
 public struct ToolResult: Sendable {
     /// What the model reads, in order.
     public var content: [Content]
-    /// The same for programs, or `nil`. Clients before 2025-06-18 do not get it, clients before 2026-07-28 only if it is an object.
+    /// The same for programs, or `nil`. Clients before 2025-06-18 do not get it, clients before 2026-07-28 only if it
+    /// is an object.
     public var structuredContent: JSONValue?
     /// The tool failed in a way that the model should know of.
     public var isError: Bool
@@ -14,7 +15,8 @@ public struct ToolResult: Sendable {
     }
 }
 
-/// What a tool's handler may return: a `String`, ``Content``, an array of it, a ``ToolResult``, or a ``StructuredOutput``.
+/// What a tool's handler may return: a `String`, ``Content``, an array of it, a ``ToolResult``, or a
+/// ``StructuredOutput``.
 public protocol ToolOutput: Sendable {
     /// The result that goes to the client.
     /// - Throws: When the value cannot be written as JSON; the call then fails.

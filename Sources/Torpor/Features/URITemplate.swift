@@ -13,7 +13,8 @@ package struct URITemplate: Sendable {
     private let parts: [Part]
     package let variables: [String]
 
-    /// `nil` for unbalanced braces, names other than letters, digits and `_`, a name given twice, or two variables side by side.
+    /// `nil` for unbalanced braces, names other than letters, digits and `_`, a name given twice, or two variables side
+    /// by side.
     package init?(_ text: String) {
         var parts: [Part] = []
         var variables: [String] = []

@@ -28,8 +28,8 @@ public struct KeyFile: Sendable {
         SealingKeys(try self.entries().map { SymmetricKey(data: $0.secret) })
     }
 
-    /// Puts a new key first, and drops those that were replaced longer than `sessionLifetime` ago: nothing that they sealed
-    /// is valid any more. The file is replaced in one step; running servers notice within seconds.
+    /// Puts a new key first, and drops those that were replaced longer than `sessionLifetime` ago: nothing that they
+    /// sealed is valid any more. The file is replaced in one step; running servers notice within seconds.
     /// - Returns: How many keys the file has now, and how many were dropped.
     public func rotate(sessionLifetime: Duration) throws(KeyFileError) -> (kept: Int, dropped: Int) {
         let entries = try self.entries()
@@ -55,7 +55,8 @@ public struct KeyFile: Sendable {
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             if line.isEmpty || line.hasPrefix("#") { continue }
             let parts = line.split(separator: " ")
-            guard parts.count == 2, let created = Int64(parts[0]), let secret = Base64.decodeURLSafe(Array(parts[1].utf8)),
+            guard parts.count == 2, let created = Int64(parts[0]),
+                let secret = Base64.decodeURLSafe(Array(parts[1].utf8)),
                 secret.count == 32
             else { throw self.error("line \(index + 1) is not \"SECONDS KEY\" with a key of 43 base64 characters") }
             entries.append(Entry(created: created, secret: secret))
@@ -74,7 +75,9 @@ public struct KeyFile: Sendable {
         }
     }
 
-    private func error(_ reason: String) -> KeyFileError { KeyFileError(description: "key file \(self.path) \(reason)") }
+    private func error(_ reason: String) -> KeyFileError {
+        KeyFileError(description: "key file \(self.path) \(reason)")
+    }
 
     private static var now: Int64 { Int64(time(nil)) }
 

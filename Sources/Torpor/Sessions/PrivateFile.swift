@@ -11,7 +11,9 @@ package enum PrivateFile {
     /// - Throws: when it is missing, no regular file, larger than `sizeMax`, no UTF-8, or open to group or others.
     package static func read(_ path: String, sizeMax: ByteCount) throws(Failure) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Failure(description: "cannot be opened: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Failure(description: "cannot be opened: \(String(cString: strerror(errno)))")
+        }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -30,7 +32,9 @@ package enum PrivateFile {
             if got == 0 { break }
             count += got
         }
-        guard let text = String(validating: bytes[..<count], as: UTF8.self) else { throw Failure(description: "is no UTF-8 text") }
+        guard let text = String(validating: bytes[..<count], as: UTF8.self) else {
+            throw Failure(description: "is no UTF-8 text")
+        }
         return text
     }
 
@@ -55,6 +59,8 @@ package enum PrivateFile {
         close(descriptor)
         // `link` refuses to replace: of two processes that make the file at once, one wins and both read its file.
         let isPlaced = mayReplace ? rename(temporary, path) == 0 : link(temporary, path) == 0 || errno == EEXIST
-        guard isSynced, isPlaced else { throw Failure(description: "cannot be put in place: \(String(cString: strerror(errno)))") }
+        guard isSynced, isPlaced else {
+            throw Failure(description: "cannot be put in place: \(String(cString: strerror(errno)))")
+        }
     }
 }

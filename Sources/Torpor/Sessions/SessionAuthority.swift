@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Opens, checks and ends legacy sessions without keeping any: sealed tokens out, sealed tokens in, and a bounded table of
-/// those that were ended early.
+/// Opens, checks and ends legacy sessions without keeping any: sealed tokens out, sealed tokens in, and a bounded table
+/// of those that were ended early.
 package final class SessionAuthority: Sendable {
     private struct State {
         var keys: SealingKeys
@@ -33,8 +33,8 @@ package final class SessionAuthority: Sendable {
         return token.sealed(by: keys)
     }
 
-    /// The session of an id that a client sent; `nil` when it is unknown, forged, expired, ended, or another principal's.
-    /// The cases are not told apart, so that nobody learns whether a session exists.
+    /// The session of an id that a client sent; `nil` when it is unknown, forged, expired, ended, or another
+    /// principal's. The cases are not told apart, so that nobody learns whether a session exists.
     package func session(_ text: [UInt8], principal: Principal?, now: WallTime) -> SessionToken? {
         let keys = self.state.withLock { $0.keys }
         guard let token = SessionToken.open(text, with: keys), token.store == self.store,
@@ -47,7 +47,9 @@ package final class SessionAuthority: Sendable {
     /// Ends a session before its time. From now on its id is unknown.
     /// - Returns: `false` when another request ended it first.
     package func end(_ token: SessionToken, now: WallTime) -> Bool {
-        self.state.withLock { $0.tombstones.insert(token.tombstoneName, expiry: token.created + self.lifetime, now: now) }
+        self.state.withLock {
+            $0.tombstones.insert(token.tombstoneName, expiry: token.created + self.lifetime, now: now)
+        }
     }
 
     /// The tombstones held, for metrics.

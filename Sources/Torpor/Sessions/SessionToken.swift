@@ -2,7 +2,8 @@ import Crypto
 
 /// What `initialize` agreed, and with whom: all there is of a legacy session until it keeps state.
 ///
-/// It travels sealed in `Mcp-Session-Id`, so that the server stores nothing (2025-11-25, transports, session management).
+/// It travels sealed in `Mcp-Session-Id`, so that the server stores nothing (2025-11-25, transports, session
+/// management).
 package struct SessionToken: Sendable, Equatable {
     /// 128 random bits.
     package let id: UInt128
@@ -15,7 +16,8 @@ package struct SessionToken: Sendable, Equatable {
     package let store: UInt128
 
     package init(
-        id: UInt128, created: WallTime, revision: ProtocolRevision, capabilities: ClientCapabilities, owner: OwnerDigest, store: UInt128
+        id: UInt128, created: WallTime, revision: ProtocolRevision, capabilities: ClientCapabilities,
+        owner: OwnerDigest, store: UInt128
     ) {
         self.id = id
         self.created = created
@@ -54,7 +56,8 @@ package struct OwnerDigest: Sendable, Equatable {
 // MARK: - Sealing
 
 extension SessionToken {
-    /// version 1, key name 4, id 16; then sealed: created 8, revision 1, capabilities 2, owner 16, store 16; then the tag, 16.
+    /// version 1, key name 4, id 16; then sealed: created 8, revision 1, capabilities 2, owner 16, store 16; then the
+    /// tag, 16.
     private static let clearCount = 21
     private static let sealedCount = 43
     private static let tagCount = 16
@@ -65,8 +68,8 @@ extension SessionToken {
 
     /// Seals the token under the newest key.
     ///
-    /// The key is derived from the sealing key and the token's own random id, so each key seals one message and the nonce
-    /// may be fixed.
+    /// The key is derived from the sealing key and the token's own random id, so each key seals one message and the
+    /// nonce may be fixed.
     package func sealed(by keys: SealingKeys) -> String {
         let key = keys.newest
         let clear = [Self.version] + key.name.bigEndianBytes + self.id.bigEndianBytes
@@ -74,7 +77,8 @@ extension SessionToken {
             UInt64(bitPattern: self.created.milliseconds).bigEndianBytes + [UInt8(self.revision.index)]
             + self.capabilities.rawValue.bigEndianBytes + self.owner.bits.bigEndianBytes + self.store.bigEndianBytes
         do {
-            let box = try AES.GCM.seal(secret, using: key.derived(for: self.id), nonce: Self.nonce, authenticating: clear)
+            let box = try AES.GCM.seal(
+                secret, using: key.derived(for: self.id), nonce: Self.nonce, authenticating: clear)
             return Base64.encodeURLSafe(clear + box.ciphertext + box.tag)
         } catch {
             preconditionFailure("AES-GCM seals \(secret.count) bytes under a 256-bit key: \(error)")
@@ -91,15 +95,19 @@ extension SessionToken {
         let clear = bytes[..<self.clearCount]
         let ciphertext = bytes[self.clearCount..<self.clearCount + self.sealedCount]
         // A wrong tag is the expected outcome for forgeries, hence `try?`.
-        guard let box = try? AES.GCM.SealedBox(nonce: self.nonce, ciphertext: ciphertext, tag: bytes.suffix(self.tagCount)),
+        guard
+            let box = try? AES.GCM.SealedBox(
+                nonce: self.nonce, ciphertext: ciphertext, tag: bytes.suffix(self.tagCount)),
             let opened = try? AES.GCM.open(box, using: key.derived(for: id), authenticating: clear)
         else { return nil }
         let secret = Array(opened)
         guard let revision = ProtocolRevision.allCases.first(where: { $0.index == Int(secret[8]) }) else { return nil }
         return SessionToken(
-            id: id, created: WallTime(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: secret[0..<8]))), revision: revision,
+            id: id, created: WallTime(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: secret[0..<8]))),
+            revision: revision,
             capabilities: ClientCapabilities(rawValue: UInt16(bigEndianBytes: secret[9..<11])),
-            owner: OwnerDigest(bits: UInt128(bigEndianBytes: secret[11..<27])), store: UInt128(bigEndianBytes: secret[27..<43]))
+            owner: OwnerDigest(bits: UInt128(bigEndianBytes: secret[11..<27])),
+            store: UInt128(bigEndianBytes: secret[27..<43]))
     }
 
     // Twelve zero bytes; a nonce of that size is always accepted.

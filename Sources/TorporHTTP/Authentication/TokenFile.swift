@@ -9,12 +9,13 @@ package import TorporCore
 ///     alice      3q2-7wV…at least 16 characters…
 ///     ci-runner  sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 ///
-/// A token may be given as the SHA-256 of itself, so that the file holds no secret. One principal may have several tokens. The file is
-/// mode 0600, holds at most 10,000 tokens in 1 MiB, and is read again when it changes.
+/// A token may be given as the SHA-256 of itself, so that the file holds no secret. One principal may have several
+/// tokens. The file is mode 0600, holds at most 10,000 tokens in 1 MiB, and is read again when it changes.
 public final class TokenFile: Sendable {
     private struct Entry { let digest: [UInt8]; let principal: Principal }
 
-    /// By the first eight bytes of the digest. A client cannot choose those, so how long a look-up takes tells it nothing.
+    /// By the first eight bytes of the digest. A client cannot choose those, so how long a look-up takes tells it
+    /// nothing.
     private typealias Entries = [UInt64: [Entry]]
 
     public static let issuer = "token-file"
@@ -68,11 +69,14 @@ public final class TokenFile: Sendable {
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let parts = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
             if parts.isEmpty || parts[0].hasPrefix("#") { continue }
-            let fault = { (reason: String) in TokenFileError(description: "token file \(path), line \(index + 1): \(reason)") }
+            let fault = { (reason: String) in
+                TokenFileError(description: "token file \(path), line \(index + 1): \(reason)")
+            }
             guard parts.count == 2 else { throw fault("expected a principal, a blank and a token") }
             guard let digest = self.digest(parts[1]) else {
                 throw fault(
-                    "the token is shorter than \(self.tokenLengthMin) characters, or sha256: is not followed by 64 hexadecimal digits")
+                    "the token is shorter than \(self.tokenLengthMin) characters, or sha256: is not followed by 64 hexadecimal digits"
+                )
             }
             count += 1
             guard count <= self.tokenCountMax else { throw fault("more than \(self.tokenCountMax) tokens") }

@@ -19,7 +19,9 @@ package struct AccessRules: Sendable {
 
     /// Whether the server may be addressed by this `Host`, whatever its port.
     package func allows(host: Range<Int>, in bytes: Span<UInt8>) -> Bool {
-        self.anyHost || Self.name(of: host, in: bytes).map { name in self.hosts.contains { bytes.equalsIgnoringCase(name, $0) } } ?? false
+        self.anyHost
+            || Self.name(of: host, in: bytes).map { name in self.hosts.contains { bytes.equalsIgnoringCase(name, $0) } }
+                ?? false
     }
 
     /// Whether pages of this `Origin` may call: loopback ones, and those that were allowed.
@@ -39,7 +41,9 @@ package struct AccessRules: Sendable {
     private static func name(of range: Range<Int>, in bytes: Span<UInt8>) -> Range<Int>? {
         var end = range.upperBound
         while end > range.lowerBound, (0x30...0x39).contains(bytes[end - 1]) { end -= 1 }
-        if end > range.lowerBound, bytes[end - 1] == UInt8(ascii: ":"), end < range.upperBound { return range.lowerBound..<end - 1 }
+        if end > range.lowerBound, bytes[end - 1] == UInt8(ascii: ":"), end < range.upperBound {
+            return range.lowerBound..<end - 1
+        }
         return range
     }
 }

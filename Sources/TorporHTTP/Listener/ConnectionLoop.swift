@@ -46,12 +46,14 @@ final class ConnectionLoop {
     func start() {
         self.expectedTickNanoseconds = SystemTime.monotonicNanoseconds() + Self.tickInterval.nanoseconds
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-        self.ticking = self.eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
+        self.ticking = self.eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) {
+            _ in
             bound.value.beat()
         }
     }
 
-    /// Ends the ticks, and the wait of ``drain()`` for calls that ignore their cancellation. Nothing of the loop is used any more.
+    /// Ends the ticks, and the wait of ``drain()`` for calls that ignore their cancellation. Nothing of the loop is
+    /// used any more.
     func stop() {
         self.returns.close()
         self.ticking?.cancel()
@@ -60,7 +62,8 @@ final class ConnectionLoop {
         self.drained = nil
     }
 
-    /// Measures how late the loop is, lets every connection look at its time limits, and ends calls that run for too long.
+    /// Measures how late the loop is, lets every connection look at its time limits, and ends calls that run for too
+    /// long.
     private func beat() {
         let now = SystemTime.monotonicNanoseconds()
         self.lag.recordNanoseconds(max(0, now - self.expectedTickNanoseconds))
@@ -122,14 +125,16 @@ final class ConnectionLoop {
 struct RunningCall {
     let name: UInt64
     let call: PendingCall
-    /// Ends with the call; the loop keeps it until then, cancels it when nobody may wait any longer, and drains by waiting for it.
+    /// Ends with the call; the loop keeps it until then, cancels it when nobody may wait any longer, and drains by
+    /// waiting for it.
     let task: Task<Void, Never>
     let startTick: Int
     /// The request's share of the common budget.
     let reservedBytes: Int
 }
 
-/// The way of calls back to their event loop, closed before the loop shuts down: a handler that ignores its cancellation returns later.
+/// The way of calls back to their event loop, closed before the loop shuts down: a handler that ignores its
+/// cancellation returns later.
 final class CallReturns: Sendable {
     private let eventLoop: any EventLoop
     private let isOpen = Mutex(true)

@@ -11,10 +11,11 @@ public struct HTTPConfiguration: Sendable {
     /// Threads that read and write sockets and run inline handlers. Default: the number of cores, at most 8.
     public var eventLoopCount = HTTPConfiguration.eventLoopCountDefault
 
-    /// Names beside the loopback ones by which the server may be addressed (`Host`); a foreign one is answered 403. Empty means: any
-    /// name when listening beyond loopback, none otherwise. Without ports.
+    /// Names beside the loopback ones by which the server may be addressed (`Host`); a foreign one is answered 403.
+    /// Empty means: any name when listening beyond loopback, none otherwise. Without ports.
     public var allowedHosts: [String] = []
-    /// Web origins beside the loopback ones whose pages may call the server, such as `https://app.example.com`; others are answered 403.
+    /// Web origins beside the loopback ones whose pages may call the server, such as `https://app.example.com`; others
+    /// are answered 403.
     public var allowedOrigins: [String] = []
     /// Listens beyond loopback although nobody has to prove who they are.
     public var allowsAnonymousBeyondLoopback = false
@@ -23,15 +24,17 @@ public struct HTTPConfiguration: Sendable {
     public var requestMax = ByteCount.mebibytes(4)
     /// The head of one request; a larger one is answered 431. Default 16 KiB.
     public var headMax = ByteCount.kibibytes(16)
-    /// Large requests that are arriving or whose calls run, and large answers that clients have not read, in all connections together.
-    /// A request or answer beyond it is refused with 503. Large is more than 16 KiB. Default 64 MiB.
+    /// Large requests that are arriving or whose calls run, and large answers that clients have not read, in all
+    /// connections together. A request or answer beyond it is refused with 503. Large is more than 16 KiB. Default 64
+    /// MiB.
     public var buffersMax = ByteCount.mebibytes(64)
     /// Connections in all; one more is answered 503 and closed. Default 10,000.
     public var connectionsMax = 10_000
     /// Connections of one client address; one more is answered 429 and closed. Default 2,500.
     public var connectionsPerAddressMax = 2_500
 
-    /// From the first byte of a request to the end of its head; then 408. Default 10 s. Measured in whole seconds, as all of these.
+    /// From the first byte of a request to the end of its head; then 408. Default 10 s. Measured in whole seconds, as
+    /// all of these.
     public var headTimeout = Duration.seconds(10)
     /// From the end of the head to the end of the body; then 408. Default 30 s.
     public var bodyTimeout = Duration.seconds(30)
@@ -42,8 +45,8 @@ public struct HTTPConfiguration: Sendable {
     /// How long a call may run; then it is cancelled and answered with an error. Default 10 min.
     public var callTimeout = Duration.seconds(600)
 
-    /// At a graceful stop, how long new requests are still taken, so that load balancers notice. Default 5 s; 0 on loopback, where
-    /// nobody balances.
+    /// At a graceful stop, how long new requests are still taken, so that load balancers notice. Default 5 s; 0 on
+    /// loopback, where nobody balances.
     public var drainDelay: Duration?
     /// Then, how long running calls may take to end; later they are answered 503. Default 30 s.
     public var gracePeriod = Duration.seconds(30)
@@ -56,12 +59,14 @@ public struct HTTPConfiguration: Sendable {
 
     /// Whether an address or name is this machine's loopback.
     static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host == "[::1]" || (host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." })
+        host == "localhost" || host == "::1" || host == "[::1]"
+            || (host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." })
     }
 
     var limits: HTTPLimits {
         HTTPLimits(
-            headBytesMax: self.headMax.bytes, targetBytesMax: min(2_048, self.headMax.bytes - 1), bodyBytesMax: self.requestMax.bytes)
+            headBytesMax: self.headMax.bytes, targetBytesMax: min(2_048, self.headMax.bytes - 1),
+            bodyBytesMax: self.requestMax.bytes)
     }
 }
 

@@ -9,9 +9,10 @@ public import Torpor
 ///
 ///     try await HTTPServer(server).run()
 ///
-/// `run()` listens until its task is cancelled or, as part of a `ServiceGroup`, a graceful shutdown begins; then it drains: takes no new
-/// connections, closes idle ones, lets running calls end within the grace period, and answers the rest with an error that invites a
-/// retry. Nothing it started outlives `run()`, except handlers that ignore their cancellation.
+/// `run()` listens until its task is cancelled or, as part of a `ServiceGroup`, a graceful shutdown begins; then it
+/// drains: takes no new connections, closes idle ones, lets running calls end within the grace period, and answers the
+/// rest with an error that invites a retry. Nothing it started outlives `run()`, except handlers that ignore their
+/// cancellation.
 public final class HTTPServer: Service {
     /// What the server does now, for metrics and health checks.
     public struct Statistics: Sendable {
@@ -33,17 +34,21 @@ public final class HTTPServer: Service {
     private let listening = Atomic<Bool>(false)
 
     /// - Parameters:
-    ///   - authentication: Who may call. Beyond loopback it is required, unless the configuration allows anonymous callers there.
+    ///   - authentication: Who may call. Beyond loopback it is required, unless the configuration allows anonymous
+    ///     callers there.
     ///   - keys: The keys that seal session ids. Default: made anew, so that sessions end with the process.
     ///   - sessionLifetime: How long a session that keeps no state is honoured. Default 24 h.
     ///   - onListening: Called with the port once the listener accepts connections.
     public convenience init(
-        _ server: MCPServer, configuration: HTTPConfiguration = HTTPConfiguration(), authentication: Authentication = .none,
-        keys: SealingKeys = .perProcess(), sessionLifetime: Duration = .seconds(86_400), limits: CallLimits = CallLimits(),
+        _ server: MCPServer, configuration: HTTPConfiguration = HTTPConfiguration(),
+        authentication: Authentication = .none,
+        keys: SealingKeys = .perProcess(), sessionLifetime: Duration = .seconds(86_400),
+        limits: CallLimits = CallLimits(),
         logger: Logger = Logger(label: "torpor"), onListening: (@Sendable (Int) -> Void)? = nil
     ) {
         self.init(
-            server, configuration: configuration, authentication: authentication, keys: keys, sessionLifetime: sessionLifetime,
+            server, configuration: configuration, authentication: authentication, keys: keys,
+            sessionLifetime: sessionLifetime,
             limits: limits, environment: DispatcherEnvironment(logger: logger), monitor: nil, onListening: onListening)
     }
 
@@ -53,11 +58,13 @@ public final class HTTPServer: Service {
         sessionLifetime: Duration, limits: CallLimits, environment: DispatcherEnvironment, monitor: ProgressMonitor?,
         onListening: (@Sendable (Int) -> Void)?
     ) {
-        // Without a store nothing outlives a session but its id, so tokens of any process with the same keys are at home here.
+        // Without a store nothing outlives a session but its id, so tokens of any process with the same keys are at
+        // home here.
         self.sessions = SessionAuthority(keys: keys, lifetime: sessionLifetime, store: 0)
         let dispatcher = Dispatcher(server: server, sessions: self.sessions, limits: limits, environment: environment)
         self.listener = ListenerState(
-            dispatcher: dispatcher, configuration: configuration, authentication: authentication, logger: environment.logger)
+            dispatcher: dispatcher, configuration: configuration, authentication: authentication,
+            logger: environment.logger)
         self.monitor = monitor
         self.onListening = onListening
     }
@@ -73,13 +80,18 @@ public final class HTTPServer: Service {
     }
 
     /// Listens until shut down.
-    /// - Throws: ``HTTPServerError`` when it cannot listen, would let strangers in, or calls had to be cut short at the end.
+    /// - Throws: ``HTTPServerError`` when it cannot listen, would let strangers in, or calls had to be cut short at the
+    ///   end.
     public func run() async throws {
         let configuration = self.listener.configuration
-        if case .none = self.listener.authentication.kind, !configuration.isLoopback, !configuration.allowsAnonymousBeyondLoopback {
+        if case .none = self.listener.authentication.kind, !configuration.isLoopback,
+            !configuration.allowsAnonymousBeyondLoopback
+        {
             throw HTTPServerError(
                 code: .unsafeConfiguration,
-                description: "listening at \(configuration.host) would let anybody in: use --auth token-file=PATH, or --insecure if that is meant")
+                description:
+                    "listening at \(configuration.host) would let anybody in: use --auth token-file=PATH, or --insecure if that is meant"
+            )
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoopCount)
         do {
@@ -97,18 +109,22 @@ public final class HTTPServer: Service {
         self.listening.store(true, ordering: .relaxed)
         let configuration = self.listener.configuration
         let port = channel.localAddress?.port ?? configuration.port
-        self.listener.logger.info("listening", metadata: ["url": "http://\(configuration.host):\(port)\(configuration.path)"])
+        self.listener.logger.info(
+            "listening", metadata: ["url": "http://\(configuration.host):\(port)\(configuration.path)"])
         self.onListening?(port)
         await self.untilShutdown()
         self.listening.store(false, ordering: .relaxed)
         try await self.drain(channel, loops)
     }
 
-    private func makeLoops(_ group: MultiThreadedEventLoopGroup) async throws -> [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] {
+    private func makeLoops(_ group: MultiThreadedEventLoopGroup) async throws -> [ObjectIdentifier: NIOLoopBound<
+        ConnectionLoop
+    >] {
         var loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] = [:]
         let callTicks = self.listener.callTicks
         for (index, eventLoop) in group.makeIterator().enumerated() {
-            let heartbeat = self.monitor?.beat(for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
+            let heartbeat = self.monitor?.beat(
+                for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
             loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
                 let loop = ConnectionLoop(eventLoop, callTicks: callTicks, heartbeat: heartbeat)
                 loop.start()
@@ -143,7 +159,9 @@ public final class HTTPServer: Service {
         } catch {
             throw HTTPServerError(
                 code: .cannotBind,
-                description: "cannot listen at \(configuration.host):\(configuration.port) (\(error)); choose another with --host and --port")
+                description:
+                    "cannot listen at \(configuration.host):\(configuration.port) (\(error)); choose another with --host and --port"
+            )
         }
     }
 
@@ -174,10 +192,14 @@ public final class HTTPServer: Service {
         guard cut > 0 else { return }
         throw HTTPServerError(
             code: .drainTimedOut,
-            description: "\(cut) calls were still running after the grace period of \(configuration.gracePeriod.text) and were answered 503")
+            description:
+                "\(cut) calls were still running after the grace period of \(configuration.gracePeriod.text) and were answered 503"
+        )
     }
 
-    private static func wait(for futures: [EventLoopFuture<Void>], atMost limit: TimeAmount, on eventLoop: any EventLoop) async -> Bool {
+    private static func wait(
+        for futures: [EventLoopFuture<Void>], atMost limit: TimeAmount, on eventLoop: any EventLoop
+    ) async -> Bool {
         let promise = eventLoop.makePromise(of: Bool.self)
         let timer = eventLoop.scheduleTask(in: limit) { promise.succeed(false) }
         EventLoopFuture.andAllComplete(futures, on: eventLoop).whenComplete { _ in

@@ -7,17 +7,20 @@ extension ListenerState {
     func checkAccess(_ request: HTTPRequest, _ exchange: inout MCPConnection.Exchange) throws(Refusal) {
         let bytes = request.bytes.span
         if let host = request.head.host, !self.rules.allows(host: host, in: bytes) {
-            throw Refusal(403, .invalidRequest, "This server is not reached by that Host; allow it with --allowed-hosts.")
+            throw Refusal(
+                403, .invalidRequest, "This server is not reached by that Host; allow it with --allowed-hosts.")
         }
         if let origin = request.head.origin {
             guard self.rules.allows(origin: origin, in: bytes) else {
-                throw Refusal(403, .invalidRequest, "Pages of this Origin may not call; allow it with --allowed-origins.")
+                throw Refusal(
+                    403, .invalidRequest, "Pages of this Origin may not call; allow it with --allowed-origins.")
             }
             exchange.origin = request.bytes[origin]
         }
         let path = request.head.path
         guard path.count == self.path.count, request.bytes[path].elementsEqual(self.path) else {
-            throw Refusal(404, .invalidRequest, "There is nothing at this path; the endpoint is \(self.configuration.path).")
+            throw Refusal(
+                404, .invalidRequest, "There is nothing at this path; the endpoint is \(self.configuration.path).")
         }
     }
 
@@ -27,7 +30,8 @@ extension ListenerState {
         return IncomingMessage(
             bytes: request.bytes, bodyStart: request.body.lowerBound,
             headers: MessageHeaders(
-                protocolVersion: head.protocolVersion, method: head.mcpMethod, name: head.mcpName, sessionID: head.sessionID),
+                protocolVersion: head.protocolVersion, method: head.mcpMethod, name: head.mcpName,
+                sessionID: head.sessionID),
             mirrorsHeaders: true, principal: try self.principal(request), address: address)
     }
 

@@ -4,7 +4,8 @@ import Torpor
 import TorporCore
 import TorporProtocol
 
-/// One client connection: takes bytes, hands messages to the dispatcher, and writes the answers in the order of the requests.
+/// One client connection: takes bytes, hands messages to the dispatcher, and writes the answers in the order of the
+/// requests.
 ///
 /// One request is under way at a time; pipelined ones wait in `pending`, which is bounded by not reading further.
 /// Lives on its event loop only.
@@ -36,9 +37,11 @@ final class MCPConnection: ChannelDuplexHandler {
     /// How the connection is counted, and so has to be counted out.
     private enum Membership { case none, admitted, turnedAway }
 
-    /// Pipelined bytes held while a call runs, beyond which the socket is not read. In bytes; what one read brings comes on top.
+    /// Pipelined bytes held while a call runs, beyond which the socket is not read. In bytes; what one read brings
+    /// comes on top.
     private static let pendingMax = 64 << 10
-    /// Requests and answers up to this size need no share of the common budget: they are bounded by the number of connections. In bytes.
+    /// Requests and answers up to this size need no share of the common budget: they are bounded by the number of
+    /// connections. In bytes.
     static let smallMax = 16 << 10
     /// The largest buffer that is kept for the next answer: idle connections are many. In bytes.
     private static let keptMax = 4 << 10
@@ -122,7 +125,8 @@ final class MCPConnection: ChannelDuplexHandler {
             self.pending?.discardReadBytes()
             self.pending?.writeImmutableBuffer(bytes)
         } else {
-            // Reads are held, and yet more comes: the client has closed its half, so that all it ever sent arrives at once.
+            // Reads are held, and yet more comes: the client has closed its half, so that all it ever sent arrives at
+            // once.
             self.inputIsCut = true
         }
         self.readRequests()
@@ -167,8 +171,9 @@ final class MCPConnection: ChannelDuplexHandler {
         context.close(promise: nil)
     }
 
-    /// The client sends no more. What it asked for in the legacy era is still answered, for it may have closed one half only; in the
-    /// modern era its going away cancels the call (2026-07-28, transports, cancellation), and the two cannot be told apart.
+    /// The client sends no more. What it asked for in the legacy era is still answered, for it may have closed one half
+    /// only; in the modern era its going away cancels the call (2026-07-28, transports, cancellation), and the two
+    /// cannot be told apart.
     private func inputClosed() {
         self.inputIsClosed = true
         switch self.activity {
@@ -236,7 +241,9 @@ final class MCPConnection: ChannelDuplexHandler {
 
     private func refuseForLackOfBuffers() {
         self.answer(
-            Refusal(503, .internalError, "The server holds as many request bytes as it may. Try again.", retryAfterSeconds: 1),
+            Refusal(
+                503, .internalError, "The server holds as many request bytes as it may. Try again.",
+                retryAfterSeconds: 1),
             Exchange(keepsAlive: false))
     }
 
@@ -269,7 +276,8 @@ final class MCPConnection: ChannelDuplexHandler {
         do throws(Refusal) {
             try self.listener.checkAccess(request, &exchange)
             if request.head.method == .options, exchange.origin != nil {
-                return self.send(Reply(status: 204), exchange, extras: .init(origin: exchange.origin, isPreflight: true))
+                return self.send(
+                    Reply(status: 204), exchange, extras: .init(origin: exchange.origin, isPreflight: true))
             }
             let message = try self.listener.message(request, address: self.address)
             switch request.head.method {
@@ -299,7 +307,8 @@ final class MCPConnection: ChannelDuplexHandler {
             returns.execute { bound.value.callEnded(name, reply) }
         }
         // The request's bytes are held until the handler returns, so their share is too.
-        let running = RunningCall(name: name, call: call, task: task, startTick: self.loop.tick, reservedBytes: self.reservedForBody)
+        let running = RunningCall(
+            name: name, call: call, task: task, startTick: self.loop.tick, reservedBytes: self.reservedForBody)
         self.reservedForBody = 0
         self.loop.calls[name] = running
         self.activity = .running(running, exchange)
@@ -347,7 +356,9 @@ final class MCPConnection: ChannelDuplexHandler {
                 self.reservedForAnswer += share
             } else {
                 reply = self.listener.dispatcher.refuse(
-                    Refusal(503, .internalError, "The server holds as many unread answers as it may. Try again.", retryAfterSeconds: 1))
+                    Refusal(
+                        503, .internalError, "The server holds as many unread answers as it may. Try again.",
+                        retryAfterSeconds: 1))
             }
         }
         extras.sessionID = reply.sessionID
@@ -388,7 +399,8 @@ final class MCPConnection: ChannelDuplexHandler {
     }
 
     /// Closes once everything written has been sent, or the client has left it unread for too long.
-    /// - Parameter lingers: Whether the client may still be sending: closing at once would then make the kernel throw the answer away.
+    /// - Parameter lingers: Whether the client may still be sending: closing at once would then make the kernel throw
+    ///   the answer away.
     private func closeAfterWriting(lingers: Bool = true) {
         self.activity = .closing
         self.pending = nil
@@ -432,7 +444,8 @@ final class MCPConnection: ChannelDuplexHandler {
             self.finishCall(call.call.timedOut(after: self.listener.configuration.callTimeout), exchange)
         case .blocked, .closing:
             // A stop does not wait for clients that were told everything and stay.
-            let limit = self.outputIsClosed && self.loop.isDraining ? Self.drainingLingerTicks : self.listener.writeTicks
+            let limit =
+                self.outputIsClosed && self.loop.isDraining ? Self.drainingLingerTicks : self.listener.writeTicks
             if age >= limit { self.context?.close(promise: nil) }
         }
     }

@@ -57,7 +57,8 @@ enum ResponseHead {
         guard let origin = extras.origin else { return }
         buffer.writeStaticString("Access-Control-Allow-Origin: ")
         buffer.writeBytes(origin)
-        buffer.writeStaticString("\r\nVary: Origin\r\nAccess-Control-Expose-Headers: Mcp-Session-Id, WWW-Authenticate, Retry-After\r\n")
+        buffer.writeStaticString(
+            "\r\nVary: Origin\r\nAccess-Control-Expose-Headers: Mcp-Session-Id, WWW-Authenticate, Retry-After\r\n")
         guard extras.isPreflight else { return }
         buffer.writeStaticString("Access-Control-Allow-Methods: POST, GET, DELETE\r\nAccess-Control-Max-Age: 600\r\n")
         buffer.writeStaticString(

@@ -103,7 +103,8 @@ package struct Envelope: Sendable {
         self.shape = self.classify(version: version, answer: answer, repeats: repeats, bytes)
     }
 
-    private mutating func classify(version: JSONSlice, answer: JSONSlice, repeats: Bool, _ bytes: Span<UInt8>) -> Shape {
+    private mutating func classify(version: JSONSlice, answer: JSONSlice, repeats: Bool, _ bytes: Span<UInt8>) -> Shape
+    {
         let sentID = self.id
         let idIsUsable = sentID.kind == .string || sentID.isInteger(in: bytes)
         if !idIsUsable { self.id = JSONSlice() }
@@ -200,7 +201,8 @@ extension JSONSlice {
     /// Whether this is a number written without fraction and exponent.
     fileprivate func isInteger(in bytes: Span<UInt8>) -> Bool {
         guard self.kind == .number else { return false }
-        for position in self.range where bytes[position] != UInt8(ascii: "-") && !(0x30...0x39).contains(bytes[position]) {
+        for position in self.range
+        where bytes[position] != UInt8(ascii: "-") && !(0x30...0x39).contains(bytes[position]) {
             return false
         }
         return true

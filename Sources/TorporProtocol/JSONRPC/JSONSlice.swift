@@ -1,6 +1,7 @@
 package import TorporJSON
 
-/// Where a JSON value lies in the bytes of a message, and of what kind it is. Twelve bytes, so that an envelope stays small.
+/// Where a JSON value lies in the bytes of a message, and of what kind it is. Twelve bytes, so that an envelope stays
+/// small.
 package struct JSONSlice: Sendable, Equatable {
     package enum Kind: UInt8, Sendable {
         /// The message has no such member.

@@ -61,7 +61,9 @@ package struct Refusal: Error, Sendable, Equatable {
     /// Seconds after which trying again makes sense, for 429 and 503.
     package let retryAfterSeconds: Int?
 
-    package init(_ status: Int, _ code: MCPError.Code, _ message: String, data: JSONValue? = nil, retryAfterSeconds: Int? = nil) {
+    package init(
+        _ status: Int, _ code: MCPError.Code, _ message: String, data: JSONValue? = nil, retryAfterSeconds: Int? = nil
+    ) {
         self.status = status
         self.error = MCPError(code, message, data: data)
         self.retryAfterSeconds = retryAfterSeconds

@@ -40,6 +40,7 @@ package enum RequestMethod: UInt8, Sendable, CaseIterable {
         self = .other
     }
 
-    /// The parameter that the header `Mcp-Name` mirrors, if the method has one (2026-07-28, transports, request headers).
+    /// The parameter that the header `Mcp-Name` mirrors, if the method has one (2026-07-28, transports, request
+    /// headers).
     package var mirrorsName: Bool { self == .toolsCall || self == .promptsGet || self == .resourcesRead }
 }

@@ -8,7 +8,8 @@ package struct Handshake: Sendable, Equatable {
 
     /// Reads the parameters of `initialize`.
     ///
-    /// A known legacy revision is agreed to; for any other, the modern one included, the newest legacy revision is offered.
+    /// A known legacy revision is agreed to; for any other, the modern one included, the newest legacy revision is
+    /// offered.
     /// - Throws: a refusal when a required member is missing.
     package init(_ params: Envelope.Params, in bytes: Span<UInt8>) throws(Refusal) {
         guard params.protocolVersion.kind == .string else {

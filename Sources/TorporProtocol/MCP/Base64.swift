@@ -3,7 +3,8 @@ package enum Base64 {
     private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let urlSafe = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    // Arrays, not generic collections: code that another module calls is not specialised, and a session id is decoded per request.
+    // Arrays, not generic collections: code that another module calls is not specialised, and a session id is decoded
+    // per request.
     package static func encode(_ bytes: [UInt8]) -> String { self.encode(bytes, Self.standard, pads: true) }
     package static func encodeURLSafe(_ bytes: [UInt8]) -> String { self.encode(bytes, Self.urlSafe, pads: false) }
 
@@ -34,7 +35,8 @@ package enum Base64 {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Decodes URL-safe base64 without padding; `nil` for stray characters, lengths or bits: one value has one spelling.
+    /// Decodes URL-safe base64 without padding; `nil` for stray characters, lengths or bits: one value has one
+    /// spelling.
     package static func decodeURLSafe(_ text: [UInt8]) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []

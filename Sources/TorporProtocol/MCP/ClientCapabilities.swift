@@ -35,7 +35,9 @@ public struct ClientCapabilities: OptionSet, Hashable, Sendable {
         }
         if case .object(let elicitation)? = members["elicitation"] {
             // An empty object means forms only (2025-11-25, elicitation, capabilities).
-            if elicitation["form"]?.isObject == true || elicitation["url"]?.isObject != true { found.insert(.elicitationForm) }
+            if elicitation["form"]?.isObject == true || elicitation["url"]?.isObject != true {
+                found.insert(.elicitationForm)
+            }
             if elicitation["url"]?.isObject == true { found.insert(.elicitationURL) }
         }
         self = found

@@ -54,7 +54,8 @@ public struct ResourceLink: Sendable, Hashable {
     public var sizeBytes: Int?
 
     public init(
-        uri: String, name: String, title: String? = nil, description: String? = nil, mimeType: String? = nil, sizeBytes: Int? = nil
+        uri: String, name: String, title: String? = nil, description: String? = nil, mimeType: String? = nil,
+        sizeBytes: Int? = nil
     ) {
         self.uri = uri
         self.name = name
@@ -131,7 +132,8 @@ public struct Annotations: Sendable, Hashable {
 }
 
 extension Content {
-    /// Writes the block as `revision` knows it; a kind that it does not know becomes a text that says what it stands for.
+    /// Writes the block as `revision` knows it; a kind that it does not know becomes a text that says what it stands
+    /// for.
     package func write(to writer: inout JSONWriter, for revision: ProtocolRevision) {
         writer.beginObject()
         switch self.body {

@@ -17,8 +17,12 @@ package struct Cursor: Sendable, Equatable {
 
     package var text: String {
         var bytes: [UInt8] = []
-        for shift in stride(from: UInt32(24), through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: self.list >> shift)) }
-        for shift in stride(from: UInt32(24), through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: UInt32(self.offset) >> shift)) }
+        for shift in stride(from: UInt32(24), through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: self.list >> shift))
+        }
+        for shift in stride(from: UInt32(24), through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: UInt32(self.offset) >> shift))
+        }
         return Base64.encodeURLSafe(bytes)
     }
 
@@ -29,5 +33,6 @@ package struct Cursor: Sendable, Equatable {
         self.offset = Int(bytes[4..<8].reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
     }
 
-    package static let invalid = MCPError.invalidParams("The cursor is not one of this list. Start again without a cursor.")
+    package static let invalid = MCPError.invalidParams(
+        "The cursor is not one of this list. Start again without a cursor.")
 }

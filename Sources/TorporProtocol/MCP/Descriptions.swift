@@ -13,7 +13,8 @@ public struct ToolAnnotations: Sendable, Hashable {
     public var openWorldHint: Bool?
 
     public init(
-        title: String? = nil, readOnly: Bool? = nil, destructive: Bool? = nil, idempotent: Bool? = nil, openWorld: Bool? = nil
+        title: String? = nil, readOnly: Bool? = nil, destructive: Bool? = nil, idempotent: Bool? = nil,
+        openWorld: Bool? = nil
     ) {
         self.title = title
         self.readOnlyHint = readOnly
@@ -47,7 +48,8 @@ package struct ToolDescription: Sendable {
     package var annotations: ToolAnnotations?
 
     package init(
-        name: String, title: String?, description: String, icons: [Icon], inputSchema: JSONSchema, outputSchema: JSONSchema?,
+        name: String, title: String?, description: String, icons: [Icon], inputSchema: JSONSchema,
+        outputSchema: JSONSchema?,
         annotations: ToolAnnotations?
     ) {
         self.name = name
@@ -95,7 +97,8 @@ public struct ResourceDescription: Sendable, Hashable {
     public var annotations: Annotations?
 
     public init(
-        uri: String, name: String, title: String? = nil, description: String? = nil, mimeType: String? = nil, sizeBytes: Int? = nil,
+        uri: String, name: String, title: String? = nil, description: String? = nil, mimeType: String? = nil,
+        sizeBytes: Int? = nil,
         icons: [Icon] = [], annotations: Annotations? = nil
     ) {
         self.uri = uri

@@ -14,7 +14,8 @@ public struct Implementation: Sendable, Hashable {
     public var icons: [Icon]
 
     public init(
-        name: String, version: String, title: String? = nil, description: String? = nil, websiteURL: String? = nil, icons: [Icon] = []
+        name: String, version: String, title: String? = nil, description: String? = nil, websiteURL: String? = nil,
+        icons: [Icon] = []
     ) {
         self.name = name
         self.version = version
@@ -53,7 +54,8 @@ public struct Icon: Sendable, Hashable {
 
     /// - Precondition: `source` is an `https:` or `data:` URI.
     public init(_ source: String, mimeType: String? = nil, sizes: [String] = [], theme: Theme? = nil) {
-        precondition(source.hasPrefix("https:") || source.hasPrefix("data:"), "an icon's source is an https: or data: URI")
+        precondition(
+            source.hasPrefix("https:") || source.hasPrefix("data:"), "an icon's source is an https: or data: URI")
         self.source = source
         self.mimeType = mimeType
         self.sizes = sizes

@@ -4,11 +4,14 @@ import TorporJSON
 package enum HeaderValue {
     /// Whether the header's value, unwrapped from `=?base64?…?=` where it is wrapped, is the string at `slice`.
     ///
-    /// A value that lacks either marker is literal text. Broken base64, and bytes that a header may not carry, match nothing.
+    /// A value that lacks either marker is literal text. Broken base64, and bytes that a header may not carry, match
+    /// nothing.
     package static func matches(_ header: Range<Int>, _ slice: JSONSlice, in bytes: Span<UInt8>) -> Bool {
         guard slice.kind == .string else { return false }
         if let encoded = self.wrapped(header, in: bytes) {
-            guard let decoded = self.decodeBase64(bytes, at: encoded), let text = slice.string(in: bytes) else { return false }
+            guard let decoded = self.decodeBase64(bytes, at: encoded), let text = slice.string(in: bytes) else {
+                return false
+            }
             return decoded.elementsEqual(text.utf8)
         }
         for position in header where !self.isLegal(bytes[position]) { return false }

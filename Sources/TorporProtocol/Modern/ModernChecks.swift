@@ -13,10 +13,13 @@ package enum ModernChecks {
     ) throws(Refusal) {
         let meta = envelope.params.meta
         guard meta.protocolVersion.kind == .string else {
-            throw Refusal(400, .invalidParams, "The request needs _meta[\"io.modelcontextprotocol/protocolVersion\"], a string.")
+            throw Refusal(
+                400, .invalidParams, "The request needs _meta[\"io.modelcontextprotocol/protocolVersion\"], a string.")
         }
         guard meta.clientCapabilities.kind == .object else {
-            throw Refusal(400, .invalidParams, "The request needs _meta[\"io.modelcontextprotocol/clientCapabilities\"], an object.")
+            throw Refusal(
+                400, .invalidParams,
+                "The request needs _meta[\"io.modelcontextprotocol/clientCapabilities\"], an object.")
         }
         if let headers { try self.checkVersionHeader(headers, meta, bytes) }
         try self.checkVersion(meta, bytes)
@@ -27,13 +30,20 @@ package enum ModernChecks {
         if let headers, method.mirrorsName { try self.checkNameHeader(headers, envelope, method, bytes) }
     }
 
-    private static func checkVersionHeader(_ headers: MessageHeaders, _ meta: Envelope.Meta, _ bytes: Span<UInt8>) throws(Refusal) {
+    private static func checkVersionHeader(_ headers: MessageHeaders, _ meta: Envelope.Meta, _ bytes: Span<UInt8>)
+        throws(Refusal)
+    {
         guard let header = headers.protocolVersion else {
             throw Refusal(400, .headerMismatch, "The header MCP-Protocol-Version is missing.")
         }
         let version = meta.protocolVersion
-        guard version.hasEscapes ? bytes.text(at: header) == version.string(in: bytes) : bytes.matches(header, version.range) else {
-            throw Refusal(400, .headerMismatch, "The header MCP-Protocol-Version differs from _meta[\"io.modelcontextprotocol/protocolVersion\"].")
+        guard
+            version.hasEscapes
+                ? bytes.text(at: header) == version.string(in: bytes) : bytes.matches(header, version.range)
+        else {
+            throw Refusal(
+                400, .headerMismatch,
+                "The header MCP-Protocol-Version differs from _meta[\"io.modelcontextprotocol/protocolVersion\"].")
         }
     }
 
@@ -49,12 +59,16 @@ package enum ModernChecks {
             data: ["supported": .array(supported), "requested": .string(meta.protocolVersion.string(in: bytes) ?? "")])
     }
 
-    private static func checkMethodHeader(_ headers: MessageHeaders, _ envelope: Envelope, _ bytes: Span<UInt8>) throws(Refusal) {
+    private static func checkMethodHeader(_ headers: MessageHeaders, _ envelope: Envelope, _ bytes: Span<UInt8>)
+        throws(Refusal)
+    {
         guard let header = headers.method else {
             throw Refusal(400, .headerMismatch, "The header Mcp-Method is missing.")
         }
         let method = envelope.method
-        guard method.hasEscapes ? bytes.text(at: header) == method.string(in: bytes) : bytes.matches(header, method.range) else {
+        guard
+            method.hasEscapes ? bytes.text(at: header) == method.string(in: bytes) : bytes.matches(header, method.range)
+        else {
             throw Refusal(400, .headerMismatch, "The header Mcp-Method differs from the body's method.")
         }
     }

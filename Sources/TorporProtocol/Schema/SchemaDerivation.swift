@@ -32,7 +32,8 @@ private final class SchemaBuilder {
             throw error
         } catch {
             throw SchemaDerivationError(
-                description: "\(type) does not decode from placeholder values; give its tool a schema by hand. (\(error))")
+                description:
+                    "\(type) does not decode from placeholder values; give its tool a schema by hand. (\(error))")
         }
     }
 
@@ -47,7 +48,9 @@ private final class SchemaBuilder {
         defer { self.path.removeLast() }
         let watcher = WatchingDecoder(builder: self, codingPath: [])
         let value = try type.init(from: watcher)
-        return (watcher.watched.schema(describedBy: (type as? any DescribedFields.Type)?.fields ?? [:], of: type), value)
+        return (
+            watcher.watched.schema(describedBy: (type as? any DescribedFields.Type)?.fields ?? [:], of: type), value
+        )
     }
 
     private func placeEnum(
@@ -60,8 +63,12 @@ private final class SchemaBuilder {
         guard let first = values.first as? any Decodable else {
             throw SchemaDerivationError(description: "The enum \(type) has no case.")
         }
-        if let texts = raws as? [String] { return (["type": "string", "enum": .array(texts.map(JSONValue.string))], first) }
-        if let numbers = raws as? [Int] { return (["type": "integer", "enum": .array(numbers.map(JSONValue.integer))], first) }
+        if let texts = raws as? [String] {
+            return (["type": "string", "enum": .array(texts.map(JSONValue.string))], first)
+        }
+        if let numbers = raws as? [Int] {
+            return (["type": "integer", "enum": .array(numbers.map(JSONValue.integer))], first)
+        }
         throw SchemaDerivationError(description: "The enum \(type) has raw values that are neither String nor Int.")
     }
 }
@@ -169,11 +176,15 @@ private final class Watched {
     func schema(describedBy fields: [String: Field], of type: any Decodable.Type) -> JSONValue {
         if let single = self.single { return single }
         for name in fields.keys {
-            precondition(self.properties.contains { $0.name == name }, "\(type).fields describes \(name), which it does not decode")
+            precondition(
+                self.properties.contains { $0.name == name },
+                "\(type).fields describes \(name), which it does not decode")
         }
         var members: JSONObject = ["type": "object"]
         var described: JSONObject = [:]
-        for property in self.properties { described[property.name] = property.schema.described(by: fields[property.name]) }
+        for property in self.properties {
+            described[property.name] = property.schema.described(by: fields[property.name])
+        }
         members["properties"] = .object(described)
         let required = self.properties.filter(\.isRequired).map { JSONValue.string($0.name) }
         if !required.isEmpty { members["required"] = .array(required) }

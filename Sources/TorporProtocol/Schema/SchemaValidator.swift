@@ -2,9 +2,9 @@ import TorporJSON
 
 /// A schema made ready once and used for every call: checks arguments where they lie in the request, without a tree.
 ///
-/// It checks `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, and the bounds on numbers,
-/// lengths, elements and properties. Other keywords of 2020-12 reach clients but are not checked here.
-/// Work is linear in the bytes of the value times the depth of the schema, which is bounded by ``depthMax``.
+/// It checks `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, and the bounds on
+/// numbers, lengths, elements and properties. Other keywords of 2020-12 reach clients but are not checked here. Work is
+/// linear in the bytes of the value times the depth of the schema, which is bounded by ``depthMax``.
 package final class SchemaValidator: Sendable {
     /// The deepest nesting of a schema that is compiled; deeper parts accept anything.
     package static let depthMax = 32
@@ -67,7 +67,8 @@ private struct KindSet: OptionSet {
     ]
 
     var text: String {
-        Self.named.filter { self.contains($0.1) }.map { "\("aeiou".contains($0.0.first!) ? "an" : "a") \($0.0)" }.joined(separator: " or ")
+        Self.named.filter { self.contains($0.1) }.map { "\("aeiou".contains($0.0.first!) ? "an" : "a") \($0.0)" }
+            .joined(separator: " or ")
     }
 }
 
@@ -129,7 +130,9 @@ private final class SchemaNode: Sendable {
         for (index, name) in required.enumerated() where !properties.contains(where: { $0.requiredIndex == index }) {
             let unchecked = keywords["additionalProperties"].map { SchemaNode($0, depth: depth + 1) }
             properties.append(
-                Property(name: Array(name.utf8), node: unchecked ?? SchemaNode(true, depth: depth + 1), requiredIndex: index))
+                Property(
+                    name: Array(name.utf8), node: unchecked ?? SchemaNode(true, depth: depth + 1), requiredIndex: index)
+            )
         }
         self.properties = properties
         switch keywords["additionalProperties"] {
@@ -179,7 +182,9 @@ private final class SchemaNode: Sendable {
             }
         case .number where self.accepts([.number, .integer]):
             let range = try scanner.skipValue()
-            guard case .number(let number) = JSONValue(in: bytes, range) else { preconditionFailure("a number is a number") }
+            guard case .number(let number) = JSONValue(in: bytes, range) else {
+                preconditionFailure("a number is a number")
+            }
             if let kinds = self.kinds, !kinds.contains(.number), !number.isIntegral {
                 report.add("must be an integer, not the fraction \(number.text.prefix(40))")
             } else {
@@ -200,7 +205,9 @@ private final class SchemaNode: Sendable {
 
     private func accepts(_ kinds: KindSet) -> Bool { self.kinds.map { !$0.isDisjoint(with: kinds) } ?? true }
 
-    private func checkObject(_ scanner: inout JSONScanner, _ bytes: Span<UInt8>, _ report: inout SchemaReport) throws(JSONError) {
+    private func checkObject(_ scanner: inout JSONScanner, _ bytes: Span<UInt8>, _ report: inout SchemaReport)
+        throws(JSONError)
+    {
         var found: UInt64 = 0
         var foundBeyond: Set<Int> = []
         var count = 0
@@ -208,7 +215,9 @@ private final class SchemaNode: Sendable {
         var isFirst = true
         while let key = try scanner.nextKey(&isFirst) {
             count += 1
-            if let property = self.properties.first(where: { JSONText.equals(in: bytes, key.range, hasEscapes: key.hasEscapes, to: $0.name.span) }) {
+            if let property = self.properties.first(where: {
+                JSONText.equals(in: bytes, key.range, hasEscapes: key.hasEscapes, to: $0.name.span)
+            }) {
                 if let index = property.requiredIndex {
                     if index < 64 { found |= 1 << UInt64(index) } else { foundBeyond.insert(index) }
                 }
@@ -239,7 +248,9 @@ private final class SchemaNode: Sendable {
         self.members.check(count, "properties", &report)
     }
 
-    private func checkArray(_ scanner: inout JSONScanner, _ bytes: Span<UInt8>, _ report: inout SchemaReport) throws(JSONError) {
+    private func checkArray(_ scanner: inout JSONScanner, _ bytes: Span<UInt8>, _ report: inout SchemaReport)
+        throws(JSONError)
+    {
         var count = 0
         try scanner.beginArray()
         var isFirst = true
@@ -292,10 +303,18 @@ private struct NumberBounds: Sendable {
             report.add("is out of range")
             return
         }
-        if let least = self.least, value < least { report.add("must be at least \(least.shortText), not \(number.text.prefix(40))") }
-        if let most = self.most, value > most { report.add("must be at most \(most.shortText), not \(number.text.prefix(40))") }
-        if let above = self.above, value <= above { report.add("must be more than \(above.shortText), not \(number.text.prefix(40))") }
-        if let below = self.below, value >= below { report.add("must be less than \(below.shortText), not \(number.text.prefix(40))") }
+        if let least = self.least, value < least {
+            report.add("must be at least \(least.shortText), not \(number.text.prefix(40))")
+        }
+        if let most = self.most, value > most {
+            report.add("must be at most \(most.shortText), not \(number.text.prefix(40))")
+        }
+        if let above = self.above, value <= above {
+            report.add("must be more than \(above.shortText), not \(number.text.prefix(40))")
+        }
+        if let below = self.below, value >= below {
+            report.add("must be less than \(below.shortText), not \(number.text.prefix(40))")
+        }
     }
 }
 

@@ -8,12 +8,16 @@ import Torpor
     private static let token = "token-of-alice-0123456789"
 
     @Test(arguments: [
-        nil, "", "Bearer", "Bearer ", "Bearer wrong-token-0123456789", "Basic YWxpY2U6eA==", "Bearer\t\(token)", "\(token)", "Token \(token)",
+        nil, "", "Bearer", "Bearer ", "Bearer wrong-token-0123456789", "Basic YWxpY2U6eA==", "Bearer\t\(token)",
+        "\(token)", "Token \(token)",
         "Bearer \(token) x", "Bearer \(token.uppercased())", "Bearer x, Bearer \(token)", "Bearer\(token)",
     ])
     func withoutItsTokenARequestIsChallenged(authorization: String?) throws {
         let listener = try Self.listener()
-        for request in [WireRequest.post(WireRequest.ping()), WireRequest.bare("GET"), WireRequest.bare("DELETE"), WireRequest.bare("PUT")] {
+        for request in [
+            WireRequest.post(WireRequest.ping()), WireRequest.bare("GET"), WireRequest.bare("DELETE"),
+            WireRequest.bare("PUT"),
+        ] {
             let field = authorization.map { "Host: localhost\r\nAuthorization: \($0)\r\n" } ?? "Host: localhost\r\n"
             let answer = try listener.answer(to: request.replacing("Host: localhost\r\n", with: field))
             #expect(answer.status == 401)
@@ -25,13 +29,15 @@ import Torpor
 
     @Test(arguments: ["Bearer \(token)", "bearer \(token)", "BEARER   \(token)", "Bearer \(token)  "])
     func withItsTokenARequestIsServed(authorization: String) throws {
-        let answer = try Self.listener().answer(to: WireRequest.post(WireRequest.ping(), fields: ["Authorization: \(authorization)"]))
+        let answer = try Self.listener().answer(
+            to: WireRequest.post(WireRequest.ping(), fields: ["Authorization: \(authorization)"]))
         #expect(answer.status == 200)
     }
 
     @Test(arguments: ["access_token", "token", "authorization"])
     func aTokenInTheQueryIsNotLookedAt(name: String) throws {
-        let answer = try Self.listener().answer(to: WireRequest.post(WireRequest.ping(), path: "/mcp?\(name)=\(Self.token)"))
+        let answer = try Self.listener().answer(
+            to: WireRequest.post(WireRequest.ping(), path: "/mcp?\(name)=\(Self.token)"))
         #expect(answer.status == 401)
     }
 
@@ -39,7 +45,8 @@ import Torpor
         let listener = try Self.listener()
         let client = try listener.connect()
         try client.send(
-            WireRequest.post(WireRequest.ping(), fields: ["Authorization: Bearer \(Self.token)"]) + WireRequest.post(WireRequest.ping(id: 2)))
+            WireRequest.post(WireRequest.ping(), fields: ["Authorization: Bearer \(Self.token)"])
+                + WireRequest.post(WireRequest.ping(id: 2)))
         #expect(try client.answers().map(\.status) == [200, 401])
         try client.disconnect()
         listener.expectNothingLeft()
@@ -53,12 +60,14 @@ import Torpor
 
     @Test func aForeignPageIsForbiddenBeforeItsTokenIsLookedAt() throws {
         let answer = try Self.listener().answer(
-            to: WireRequest.post(WireRequest.ping(), fields: ["Origin: https://evil.example", "Authorization: Bearer \(Self.token)"]))
+            to: WireRequest.post(
+                WireRequest.ping(), fields: ["Origin: https://evil.example", "Authorization: Bearer \(Self.token)"]))
         #expect(answer.status == 403)
     }
 
     @Test func aPageMayReadItsChallenge() throws {
-        let answer = try Self.listener().answer(to: WireRequest.post(WireRequest.ping(), fields: ["Origin: http://localhost:1"]))
+        let answer = try Self.listener().answer(
+            to: WireRequest.post(WireRequest.ping(), fields: ["Origin: http://localhost:1"]))
         #expect(answer.status == 401)
         #expect(answer.fields["access-control-allow-origin"] == "http://localhost:1")
         #expect(answer.fields["access-control-expose-headers"]?.contains("WWW-Authenticate") == true)

@@ -41,9 +41,12 @@ import Torpor
     }
 
     @Test(arguments: [
-        ("alice", "expected a principal"), ("alice 0123456789abcdef x", "expected a principal"), ("alice 0123456789abcde", "shorter than 16"),
-        ("alice sha256:abc", "64 hexadecimal digits"), ("alice sha256:\(String(repeating: "g", count: 64))", "64 hexadecimal digits"),
-        ("alice sha256:\(String(repeating: "+1", count: 32))", "64 hexadecimal digits"), ("bob good-token-0123456", "given twice"),
+        ("alice", "expected a principal"), ("alice 0123456789abcdef x", "expected a principal"),
+        ("alice 0123456789abcde", "shorter than 16"),
+        ("alice sha256:abc", "64 hexadecimal digits"),
+        ("alice sha256:\(String(repeating: "g", count: 64))", "64 hexadecimal digits"),
+        ("alice sha256:\(String(repeating: "+1", count: 32))", "64 hexadecimal digits"),
+        ("bob good-token-0123456", "given twice"),
     ])
     func aFaultIsNamedByItsLineAndTheTokenIsNotShown(line: String, reason: String) {
         let file = TestTokens("# comment\n\nalice good-token-0123456\n\(line)\n")
@@ -51,7 +54,9 @@ import Torpor
         #expect(error?.description.hasPrefix("token file \(file.path), line 4: ") == true)
         #expect(error?.description.contains(reason) == true)
         #expect(error?.description.contains("good-token") == false)
-        if let token = line.split(separator: " ").dropFirst().first { #expect(error?.description.contains(token) == false) }
+        if let token = line.split(separator: " ").dropFirst().first {
+            #expect(error?.description.contains(token) == false)
+        }
     }
 
     @Test func aFileWithoutTokensIsRefused() {

@@ -12,7 +12,8 @@ import Torpor
         let listener = try await TestingListener(.sample(sampleServer(held)))
         let client = try await listener.connect()
         let later = (2...50).map { id in
-            WireRequest.post(WireRequest.legacyCall(id.isMultiple(of: 3) ? "echo_later" : "echo", #"{"message":"m\#(id)"}"#, id: id))
+            WireRequest.post(
+                WireRequest.legacyCall(id.isMultiple(of: 3) ? "echo_later" : "echo", #"{"message":"m\#(id)"}"#, id: id))
         }
         try await client.send(WireRequest.post(WireRequest.legacyCall("hold")) + later.joined())
         await held.nextBegins()
@@ -67,7 +68,9 @@ import Torpor
         #expect(await held.nextEnding() == .cancelled)
         try await client.isClosed()
         // The write that learns when everything was sent, and no answer.
-        while let buffer = try await client.channel.readOutbound(as: ByteBuffer.self) { #expect(buffer.readableBytes == 0) }
+        while let buffer = try await client.channel.readOutbound(as: ByteBuffer.self) {
+            #expect(buffer.readableBytes == 0)
+        }
         try await listener.expectNothingLeft()
     }
 
@@ -165,7 +168,9 @@ import Torpor
     @Test func callsBeyondTheLimitAreToldToComeBack() async throws {
         let held = HeldCalls()
         let listener = try await TestingListener(
-            .sample(sampleServer(held), limits: CallLimits(callsMax: 2, principalCallsMax: 1)) { $0.connectionsPerAddressMax = 10 })
+            .sample(sampleServer(held), limits: CallLimits(callsMax: 2, principalCallsMax: 1)) {
+                $0.connectionsPerAddressMax = 10
+            })
         let first = try await listener.connect()
         let second = try await listener.connect()
         try await first.send(WireRequest.modernCall("hold"))
@@ -191,7 +196,8 @@ import Torpor
         for leaves in [false, true] {
             let client = try await listener.connect()
             try await client.send(
-                WireRequest.post(WireRequest.legacyCall("hold_text", #"{"message":"\#(String(repeating: "x", count: 200_000))"}"#)))
+                WireRequest.post(
+                    WireRequest.legacyCall("hold_text", #"{"message":"\#(String(repeating: "x", count: 200_000))"}"#)))
             await held.nextBegins()
             #expect((200_000..<201_000).contains(listener.state.buffers.usedBytes))
             if leaves {

@@ -12,7 +12,9 @@ import Torpor
                 let opened = try #require(try await connection.answer())
                 let session = try #require(opened.fields["mcp-session-id"])
                 try await connection.send(
-                    WireRequest.post(WireRequest.legacyCall("echo_later", #"{"message":"a"}"#), fields: ["Mcp-Session-Id: \(session)"]))
+                    WireRequest.post(
+                        WireRequest.legacyCall("echo_later", #"{"message":"a"}"#),
+                        fields: ["Mcp-Session-Id: \(session)"]))
                 #expect(try await connection.answer()?.status == 200)
                 try await connection.send(WireRequest.modernCall("echo_later", #"{"message":"b"}"#))
                 #expect(try await connection.answer()?.body.contains(#""resultType":"complete""#) == true)
@@ -28,7 +30,8 @@ import Torpor
                 try await connection.send(
                     ids.map { id in
                         WireRequest.post(
-                            WireRequest.legacyCall(id.isMultiple(of: 2) ? "echo" : "echo_later", #"{"message":"m\#(id)"}"#, id: id))
+                            WireRequest.legacyCall(
+                                id.isMultiple(of: 2) ? "echo" : "echo_later", #"{"message":"m\#(id)"}"#, id: id))
                     }.joined())
                 for id in ids {
                     let answer = try await connection.answer()
@@ -57,7 +60,8 @@ import Torpor
         try await RunningServer.with(sampleServer(), { $0.requestMax = .kibibytes(64) }) { server in
             try await RawConnection.open(port: server.port) { connection in
                 try await connection.send(
-                    "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n" + String(repeating: "x", count: 70_000))
+                    "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n"
+                        + String(repeating: "x", count: 70_000))
                 #expect(try await connection.answer()?.status == 413)
                 #expect(try await connection.answer() == nil)
             }

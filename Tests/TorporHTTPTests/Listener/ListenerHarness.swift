@@ -13,7 +13,8 @@ func sampleServer(_ held: HeldCalls = HeldCalls()) -> MCPServer {
     return MCPServer(name: "sample", version: "1") {
         Tool.inline("echo", "Answers at once.") { (input: Message, _) in input.message }
         Tool("echo_later", "Answers off the event loop.", handler: { (input: Message, _) in input.message })
-        Tool.inline("text", "Answers with many bytes.") { (input: Size, _) in String(repeating: "x", count: input.bytes) }
+        Tool.inline("text", "Answers with many bytes.") { (input: Size, _) in String(repeating: "x", count: input.bytes)
+        }
         Tool(
             "hold", "Waits for the test.",
             handler: { _ in
@@ -48,7 +49,8 @@ extension ListenerState {
         let logger = quietLogger()
         return ListenerState(
             dispatcher: Dispatcher(
-                server: server, sessions: SessionAuthority(keys: .perProcess(), lifetime: .seconds(86_400), store: 0), limits: limits,
+                server: server, sessions: SessionAuthority(keys: .perProcess(), lifetime: .seconds(86_400), store: 0),
+                limits: limits,
                 environment: DispatcherEnvironment(logger: logger)),
             configuration: configuration, authentication: authentication, logger: logger)
     }
@@ -69,10 +71,12 @@ struct EmbeddedListener {
 
     func advance(seconds: Int) { self.eventLoop.advanceTime(by: .seconds(Int64(seconds))) }
 
-    /// - Parameter staysOpen: Whether the connection has two halves, as real ones do: when the server closes its own, the client's stays.
+    /// - Parameter staysOpen: Whether the connection has two halves, as real ones do: when the server closes its own,
+    ///   the client's stays.
     func connect(from address: String = "192.0.2.1", staysOpen: Bool = false) throws -> EmbeddedClient {
         let connection = MCPConnection(listener: self.state, loop: self.loop)
-        let channel = EmbeddedChannel(handlers: staysOpen ? [OutputHalf(), connection] : [connection], loop: self.eventLoop)
+        let channel = EmbeddedChannel(
+            handlers: staysOpen ? [OutputHalf(), connection] : [connection], loop: self.eventLoop)
         channel.connect(to: try SocketAddress(ipAddress: address, port: 50_000), promise: nil)
         return EmbeddedClient(channel: channel)
     }
@@ -122,7 +126,9 @@ struct EmbeddedClient {
     /// The bytes that were flushed since the last time.
     func received() throws -> [UInt8] {
         var bytes: [UInt8] = []
-        while let buffer = try self.channel.readOutbound(as: ByteBuffer.self) { bytes += Array(buffer.readableBytesView) }
+        while let buffer = try self.channel.readOutbound(as: ByteBuffer.self) {
+            bytes += Array(buffer.readableBytesView)
+        }
         return bytes
     }
 

@@ -88,5 +88,7 @@ struct RunningServer: Sendable {
 
 extension HTTPServer.Statistics {
     /// Whether nothing is counted any more.
-    var isZero: Bool { self.connections == 0 && self.runningCalls == 0 && self.bufferedBytes == 0 && self.endedSessions == 0 }
+    var isZero: Bool {
+        self.connections == 0 && self.runningCalls == 0 && self.bufferedBytes == 0 && self.endedSessions == 0
+    }
 }

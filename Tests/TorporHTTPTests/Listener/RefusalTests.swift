@@ -15,7 +15,9 @@ import Torpor
 
     @Test func aQueryIsNoPartOfThePath() throws {
         #expect(try EmbeddedListener().answer(to: WireRequest.post(WireRequest.ping(), path: "/mcp?x=1")).status == 200)
-        #expect(try EmbeddedListener().answer(to: WireRequest.post(WireRequest.ping(), path: "http://localhost/mcp")).status == 200)
+        #expect(
+            try EmbeddedListener().answer(to: WireRequest.post(WireRequest.ping(), path: "http://localhost/mcp")).status
+                == 200)
     }
 
     @Test func theEndpointMayHaveAnotherPath() throws {
@@ -33,7 +35,8 @@ import Torpor
 
     @Test(arguments: [
         (nil, 415), ("text/plain", 415), ("application/jsonp", 415), ("application/json-patch+json", 415), ("", 415),
-        ("application/json", 200), ("Application/JSON; charset=utf-8", 200), ("application/json;x", 200), ("application/json , x", 415),
+        ("application/json", 200), ("Application/JSON; charset=utf-8", 200), ("application/json;x", 200),
+        ("application/json , x", 415),
     ])
     func onlyJSONIsTaken(contentType: String?, status: Int) throws {
         let answer = try EmbeddedListener().answer(to: WireRequest.post(WireRequest.ping(), contentType: contentType))
@@ -42,7 +45,8 @@ import Torpor
 
     @Test(arguments: [
         (["text/event-stream"], 406), (["text/html, image/*"], 406), ([""], 406), (["application/jsonx"], 406),
-        (["application/json"], 200), (["application/json, text/event-stream"], 200), (["*/*"], 200), (["text/html, application/*;q=0.1"], 200),
+        (["application/json"], 200), (["application/json, text/event-stream"], 200), (["*/*"], 200),
+        (["text/html, application/*;q=0.1"], 200),
         (["text/event-stream", "APPLICATION/JSON;q=1"], 200), (["text/html", "image/png"], 406), ([], 200),
     ])
     func onlyClientsThatTakeJSONAreServed(accepts: [String], status: Int) throws {
@@ -87,7 +91,8 @@ import Torpor
         #expect(try EmbeddedListener().answer(to: WireRequest.post(WireRequest.ping(), path: path)).status == status)
     }
 
-    /// Two readings of one request are what smuggling lives on: whatever allows them is refused, and nothing behind it is looked at.
+    /// Two readings of one request are what smuggling lives on: whatever allows them is refused, and nothing behind it
+    /// is looked at.
     @Test(arguments: [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
@@ -121,7 +126,9 @@ import Torpor
         let listener = EmbeddedListener()
         let client = try listener.connect()
         let smuggled = WireRequest.post(WireRequest.ping(id: 666))
-        try client.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(fields)\r\n0\r\n\r\n\(smuggled)")
+        try client.send(
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(fields)\r\n0\r\n\r\n\(smuggled)"
+        )
         let answers = try client.answers()
         #expect(answers.count == 1)
         #expect([400, 501].contains(answers.first?.status))
@@ -131,12 +138,15 @@ import Torpor
         listener.expectNothingLeft()
     }
 
-    @Test(arguments: ["5 \r\n", "0x5\r\n", "-5\r\n", "5\n", "5\r\nabcdefg\r\n", "ffffffffffffffff1\r\n", "\r\n", "5;a\rb\r\n"])
+    @Test(arguments: [
+        "5 \r\n", "0x5\r\n", "-5\r\n", "5\n", "5\r\nabcdefg\r\n", "ffffffffffffffff1\r\n", "\r\n", "5;a\rb\r\n",
+    ])
     func aFaultyChunkClosesTheConnection(chunk: String) throws {
         let listener = EmbeddedListener()
         let client = try listener.connect()
         let smuggled = WireRequest.post(WireRequest.ping(id: 666))
-        let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let head =
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         try client.send("\(head)\(chunk)abcde\r\n0\r\n\r\n\(smuggled)")
         let answers = try client.answers()
         #expect(answers.count == 1)
@@ -148,7 +158,10 @@ import Torpor
     /// Nothing of a request but an allowed `Origin` is ever echoed in a head, and that cannot end a line.
     @Test func nothingOfARequestCanBecomeAFieldOfItsAnswer() throws {
         let listener = EmbeddedListener(.sample { $0.allowedOrigins = ["https://app.example.com"] })
-        for origin in ["https://app.example.com\r X-Evil: 1", "https://app.example.com%0d%0aX-Evil: 1", "http://localhost\nX-Evil: 1"] {
+        for origin in [
+            "https://app.example.com\r X-Evil: 1", "https://app.example.com%0d%0aX-Evil: 1",
+            "http://localhost\nX-Evil: 1",
+        ] {
             let client = try listener.connect()
             try client.send(WireRequest.post(WireRequest.ping(), fields: ["Origin: \(origin)"]))
             for answer in try client.answers() {
@@ -165,7 +178,8 @@ import Torpor
         let listener = EmbeddedListener()
         for _ in 0..<200 {
             for request in [
-                WireRequest.bare("GET"), WireRequest.bare("OPTIONS"), WireRequest.post("{"), WireRequest.post("{}", host: "evil.example"),
+                WireRequest.bare("GET"), WireRequest.bare("OPTIONS"), WireRequest.post("{"),
+                WireRequest.post("{}", host: "evil.example"),
                 WireRequest.post(WireRequest.ping(), fields: ["Accept: text/html"]),
             ] {
                 let answer = try listener.answer(to: request)

@@ -13,7 +13,8 @@ import Torpor
         try client.send((1...500).map { WireRequest.post(WireRequest.ping(id: $0)) }.joined())
         let answers = try client.answers()
         #expect(answers.map(\.body) == (1...500).map { #"{"jsonrpc":"2.0","id":\#($0),"result":{}}"# })
-        #expect(answers.allSatisfy { $0.status == 200 && !$0.closes && $0.fields["content-type"] == "application/json" })
+        #expect(
+            answers.allSatisfy { $0.status == 200 && !$0.closes && $0.fields["content-type"] == "application/json" })
         #expect(client.isOpen)
         try client.disconnect()
         listener.expectNothingLeft()
@@ -22,7 +23,9 @@ import Torpor
     @Test func aConnectionIsKeptForFurtherRequestsAndRefusals() throws {
         let listener = EmbeddedListener()
         let client = try listener.connect()
-        for (body, status) in [(WireRequest.ping(), 200), ("no JSON", 400), (WireRequest.legacyCall("nowhere"), 200), ("[]", 400)] {
+        for (body, status) in [
+            (WireRequest.ping(), 200), ("no JSON", 400), (WireRequest.legacyCall("nowhere"), 200), ("[]", 400),
+        ] {
             try client.send(WireRequest.post(body))
             #expect(try client.answers().map(\.status) == [status])
         }
@@ -64,7 +67,9 @@ import Torpor
     @Test func closeIsHeededAndWhatFollowsItIsNot() throws {
         let listener = EmbeddedListener()
         let client = try listener.connect()
-        try client.send(WireRequest.post(WireRequest.ping(), fields: ["Connection: close"]) + WireRequest.post(WireRequest.ping(id: 2)))
+        try client.send(
+            WireRequest.post(WireRequest.ping(), fields: ["Connection: close"])
+                + WireRequest.post(WireRequest.ping(id: 2)))
         let answers = try client.answers()
         #expect(answers.map(\.body) == [#"{"jsonrpc":"2.0","id":1,"result":{}}"#])
         #expect(answers.allSatisfy { $0.closes })
@@ -130,7 +135,8 @@ import Torpor
     }
 
     @Test(arguments: [
-        (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (1_709_210_096, "Thu, 29 Feb 2024 12:34:56 GMT"),
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (1_709_210_096, "Thu, 29 Feb 2024 12:34:56 GMT"),
     ])
     func datesHaveTheFormOfRFC9110(seconds: Int, text: String) {
         #expect(String(decoding: HTTPDate.field(secondsSince1970: seconds), as: UTF8.self) == "Date: \(text)\r\n")

@@ -53,9 +53,10 @@ import Torpor
 
     @Test func aGateCountsEachConnectionOnce() {
         let gate = ConnectionGate(connectionsMax: 3, perAddressMax: 2)
-        #expect([gate.enter("a"), gate.enter("a"), gate.enter("a"), gate.enter("b"), gate.enter("c")] == [
-            .admitted, .admitted, .addressFull, .admitted, .full,
-        ])
+        #expect(
+            [gate.enter("a"), gate.enter("a"), gate.enter("a"), gate.enter("b"), gate.enter("c")] == [
+                .admitted, .admitted, .addressFull, .admitted, .full,
+            ])
         gate.leave("a")
         #expect(gate.enter("c") == .admitted)
         for address in ["a", "b", "c"] { gate.leave(address) }
@@ -72,10 +73,12 @@ import Torpor
         #expect(budget.usedBytes == 0)
     }
 
-    private static let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 600000\r\n\r\n"
+    private static let head =
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 600000\r\n\r\n"
 
     /// A `ping` of 600,000 bytes.
-    private static let body = WireRequest.ping() + String(repeating: " ", count: 600_000 - WireRequest.ping().utf8.count)
+    private static let body =
+        WireRequest.ping() + String(repeating: " ", count: 600_000 - WireRequest.ping().utf8.count)
 
     @Test func aLargeBodyBeyondTheBudgetIsRefusedAndThoseWithinItAreServed() throws {
         let listener = EmbeddedListener(.sample { $0.buffersMax = .mebibytes(1) })
@@ -139,7 +142,8 @@ import Torpor
         let listener = EmbeddedListener()
         let client = try listener.connect()
         try client.send(
-            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n" + String(repeating: " ", count: 200_000))
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n"
+                + String(repeating: " ", count: 200_000))
         #expect(listener.state.buffers.usedBytes >= 200_000)
         try client.send(String(repeating: " ", count: 0x40000 - 200_000) + "no end of a chunk")
         #expect(try client.answers().map(\.status) == [400])

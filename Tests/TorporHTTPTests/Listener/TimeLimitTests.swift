@@ -4,7 +4,8 @@ import Torpor
 
 @testable import TorporHTTP
 
-/// Time limits on an embedded clock. A limit of n seconds is noticed at tick n + 1, and never before n seconds have passed.
+/// Time limits on an embedded clock. A limit of n seconds is noticed at tick n + 1, and never before n seconds have
+/// passed.
 @Suite struct TimeLimitTests {
     @Test func aHeadThatDoesNotEndIsGivenUpAtItsLimitAndNotBefore() throws {
         let listener = EmbeddedListener()
@@ -57,7 +58,8 @@ import Torpor
         let request = WireRequest.post(WireRequest.ping())
         try client.send(String(request.dropLast(2)))
         listener.advance(seconds: 20)
-        // Ends the first request and begins the body of the second in one read: the phase is the same, its beginning is not.
+        // Ends the first request and begins the body of the second in one read: the phase is the same, its beginning is
+        // not.
         try client.send(String(request.suffix(2)) + String(request.dropLast(2)))
         listener.advance(seconds: 30)
         #expect(client.isOpen)

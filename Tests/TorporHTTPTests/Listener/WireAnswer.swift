@@ -64,7 +64,9 @@ enum WireRequest {
         return lines.joined(separator: "\r\n") + "\r\n\r\n" + body
     }
 
-    static func bare(_ method: String, path: String = "/mcp", host: String = "localhost", fields: [String] = []) -> String {
+    static func bare(_ method: String, path: String = "/mcp", host: String = "localhost", fields: [String] = [])
+        -> String
+    {
         (["\(method) \(path) HTTP/1.1", "Host: \(host)"] + fields).joined(separator: "\r\n") + "\r\n\r\n"
     }
 
@@ -77,7 +79,8 @@ enum WireRequest {
 
     /// A whole tool call of 2026-07-28.
     static func modernCall(_ tool: String, _ arguments: String = "{}", id: Int = 1) -> String {
-        let meta = #"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#
+        let meta =
+            #"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#
         let params = #"{"name":"\#(tool)","arguments":\#(arguments),"_meta":\#(meta)}"#
         return self.post(
             #"{"jsonrpc":"2.0","id":\#(id),"method":"tools/call","params":\#(params)}"#,
