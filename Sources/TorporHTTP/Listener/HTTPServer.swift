@@ -144,6 +144,8 @@ public final class HTTPServer: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // What an unread connection may hold beside the answer that is counted: as much as is never counted.
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 8 << 10, high: 16 << 10))
             // What one read may bring beyond the limit at which reading stops.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in

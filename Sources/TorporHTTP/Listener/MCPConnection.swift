@@ -259,6 +259,7 @@ final class MCPConnection: ChannelDuplexHandler {
     /// Changes this connection's share of the common budget to `count` bytes.
     @discardableResult
     private func reserveForBody(_ count: Int) -> Bool {
+        guard count != self.reservedForBody else { return true }
         if count > self.reservedForBody {
             guard self.listener.buffers.reserve(count - self.reservedForBody) else { return false }
         } else {
