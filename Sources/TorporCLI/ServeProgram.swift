@@ -57,10 +57,10 @@ struct ServeProgram {
         }
     }
 
-    /// The group logs each service's beginning and end; that is noise below `debug`.
+    /// The services log each other's beginning and end, also as errors; what matters of it is thrown. Noise below `debug`.
     private var quietLogger: Logger {
         var logger = self.logger
-        if logger.logLevel > .debug { logger.logLevel = .error }
+        if logger.logLevel > .debug { logger.logLevel = .critical }
         return logger
     }
 
