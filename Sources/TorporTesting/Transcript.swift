@@ -16,8 +16,12 @@ final class Transcript: Sendable {
     }
 
     func add(_ request: TestRequest, _ response: TestResponse) {
-        // What is no JSON has no schema either.
+        // What is no JSON, or no message, has no schema either.
         guard request.method == "POST", let message = try? JSONValue(parsing: request.body) else { return }
+        switch message {
+        case .object, .array: break
+        default: return
+        }
         guard let revision = Self.revision(message, request, response) else { return }
         let line: JSONObject = [
             "era": revision.era == .modern ? "modern" : "legacy", "revision": .string(revision.rawValue),

@@ -242,14 +242,14 @@ def check_answer(schemas, era, revision, request, status, response):
 
 
 def check_id(request, status, response):
-    readable = isinstance(request, dict) and "method" in request and type(request.get("id")) in (str, int)
+    readable = isinstance(request, dict) and type(request.get("id")) in (str, int)
     if readable and "id" in response:
         require(
             same_id(request["id"], response["id"]),
             "the id is echoed",
             f"asked as {request['id']!r}, answered as {response['id']!r}",
         )
-    elif readable:
+    elif readable and "method" in request:
         require(is_refused_unread(status, response["error"].get("code")), "the id is echoed", f"the answer to {request['id']!r} has no id")
     else:
         require("id" not in response, "an unread id is not invented", f"answered as {response.get('id')!r}")
