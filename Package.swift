@@ -22,6 +22,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -33,7 +34,9 @@ let package = Package(
     targets: [
         // Pure core.
         .target(name: "TorporJSON", swiftSettings: settings),
-        .target(name: "TorporCore", swiftSettings: settings),
+        .target(
+            name: "TorporCore", dependencies: [.product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: settings),
         .target(name: "TorporProtocol", dependencies: ["TorporJSON"], swiftSettings: settings),
 
         // The library that authors of MCP servers import.

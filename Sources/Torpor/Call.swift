@@ -4,13 +4,15 @@ public import Logging
 ///
 /// Valid beyond the handler's return, but holds the request's bytes for as long as it is kept.
 public struct Call: Sendable {
-    private let operation: Operation
+    let operation: Operation
+    let dispatcher: Dispatcher
 
     /// The tool, prompt or resource that was asked for.
     public let name: String
 
-    init(_ operation: Operation, name: String) {
+    init(_ operation: Operation, _ dispatcher: Dispatcher, name: String) {
         self.operation = operation
+        self.dispatcher = dispatcher
         self.name = name
     }
 
@@ -21,11 +23,7 @@ public struct Call: Sendable {
     public var revision: ProtocolRevision { self.operation.revision }
 
     /// What the client says it can do: on this request (modern), or in the session's `initialize` (legacy).
-    public var clientCapabilities: ClientCapabilities {
-        if let session = self.operation.session { return session.capabilities }
-        let bytes = self.operation.bytes
-        return ClientCapabilities(self.operation.params.meta.clientCapabilities, in: bytes.span)
-    }
+    public var clientCapabilities: ClientCapabilities { self.dispatcher.capabilities(of: self.operation) }
 
     /// What the client calls itself, if it says so on the request (modern). For display and logs only: it proves
     /// nothing.
@@ -51,9 +49,11 @@ public struct Call: Sendable {
     /// - Throws: `CancellationError`.
     public func checkCancellation() throws { try Task.checkCancellation() }
 
-    /// A logger that names the tool, prompt or resource.
+    /// A logger of the server that names the tool, prompt or resource, and the trace that the call belongs to. Clients
+    /// do not see what it logs.
     public var logger: Logger {
-        var logger = self.operation.logger
+        var logger = self.dispatcher.environment.logger
+        if let trace = self.operation.traceID { logger[metadataKey: "trace_id"] = .string(trace) }
         logger[metadataKey: "name"] = .string(self.name)
         return logger
     }

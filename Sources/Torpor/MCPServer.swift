@@ -17,28 +17,37 @@ public struct MCPServer: Sendable {
     ///   - title: A name for people.
     ///   - instructions: How to use the server well, for the model to read.
     ///   - lists: How lists are cut into pages and how long clients may cache them.
+    ///   - announces: The changes that the server tells of, by ``announce(_:)`` or ``Call/announce(_:)``. Default: none.
     ///   - components: Tools, resources and prompts, in the order in which lists show them.
     /// - Precondition: No two tools, prompts, resources or templates have the same name or URI, and every name is one
     ///   that the protocol admits (1 to 64 characters of `A-Z a-z 0-9 _ . / -` for tools).
     public init(
         name: String, version: String, title: String? = nil, instructions: String? = nil,
-        lists: ListOptions = ListOptions(),
+        lists: ListOptions = ListOptions(), announces: ServerChanges = [],
         @ServerBuilder _ components: () -> [any ServerComponent]
     ) {
         self.init(
             Implementation(name: name, version: version, title: title), instructions: instructions, lists: lists,
-            components)
+            announces: announces, components)
     }
 
     /// A server with a description, icons or a web site of its own.
     public init(
         _ implementation: Implementation, instructions: String? = nil, lists: ListOptions = ListOptions(),
-        @ServerBuilder _ components: () -> [any ServerComponent]
+        announces: ServerChanges = [], @ServerBuilder _ components: () -> [any ServerComponent]
     ) {
-        var definition = ServerDefinition(implementation: implementation, instructions: instructions, lists: lists)
+        var definition = ServerDefinition(
+            implementation: implementation, instructions: instructions, lists: lists, announces: announces)
         for component in components() { component.add(to: &definition) }
         self.table = ServerTable(definition)
     }
+
+    /// Tells every client that asked for it that something has changed: those that listen (from 2026-07-28), and the
+    /// sessions that have a stream open or are subscribed (before).
+    ///
+    /// Returns at once. A client that has not yet read of an earlier change of the same thing hears of both as one.
+    /// - Precondition: The server `announces` changes of this kind.
+    public func announce(_ change: ServerChange) { self.table.announce(change) }
 }
 
 /// How lists are cut into pages, and how long clients may keep them.
@@ -68,6 +77,7 @@ public struct ServerDefinition: Sendable {
     package let implementation: Implementation
     package let instructions: String?
     package let lists: ListOptions
+    package let announces: ServerChanges
     package var tools: [Tool] = []
     package var resources: [Resource] = []
     package var templates: [ResourceTemplate] = []

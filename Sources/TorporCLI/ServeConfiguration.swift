@@ -7,6 +7,9 @@ import TorporServers
 struct ServeConfiguration {
     var http = HTTPConfiguration()
     var limits = CallLimits()
+    var streams = StreamLimits()
+    /// Serve one client on standard input and output instead of a port.
+    var isStdio = false
     var adminHost = "127.0.0.1"
     var adminPort = 9_464
     var server = BuiltInServer.workbench
@@ -25,6 +28,10 @@ struct ServeConfiguration {
                     "built-in server; they are \(BuiltInServer.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             self.server = server
+        }
+        if let setting = sources[.stdio] {
+            guard let flag = Bool(setting.text) else { throw setting.fault("Boolean; use true or false") }
+            self.isStdio = flag
         }
         if let setting = sources[.store] {
             guard setting.text == "memory:" else { throw setting.fault("store of this version; it has memory: only") }
@@ -112,6 +119,18 @@ struct ServeConfiguration {
         }
         if let setting = sources[.callTimeout] {
             self.http.callTimeout = try Self.duration(setting, least: .seconds(1))
+        }
+        if let setting = sources[.heartbeat] {
+            self.http.heartbeatInterval = try Self.duration(setting, least: .seconds(1))
+        }
+        if let setting = sources[.maxStreams] {
+            self.streams.streamsMax = try Self.integer(setting, in: 1...10_000, "count (1 to 10000)")
+        }
+        if let setting = sources[.maxStreamBytes] {
+            self.streams.totalMax = try Self.size(setting, in: .mebibytes(1)...(.gibibytes(1_024)))
+        }
+        if let setting = sources[.resumeGrace] {
+            self.streams.resumeGrace = try Self.duration(setting, least: .seconds(1))
         }
         if let setting = sources[.drainDelay] { self.http.drainDelay = try Self.duration(setting, least: .zero) }
         if let setting = sources[.gracePeriod] { self.http.gracePeriod = try Self.duration(setting, least: .zero) }

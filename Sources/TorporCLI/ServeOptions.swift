@@ -11,8 +11,10 @@ struct ServeOptions: ParsableArguments {
     var adminPort: String?
     @Option(help: ArgumentHelp("Address of health checks and metrics.", valueName: "address"))
     var adminHost: String?
-    @Option(help: ArgumentHelp("Built-in server: workbench or bench.", valueName: "name"))
+    @Option(help: ArgumentHelp("Built-in server: workbench, conformance or bench.", valueName: "name"))
     var server: String?
+    @Flag(help: "Serve one client on standard input and output instead of a port.")
+    var stdio = false
     @Option(help: ArgumentHelp("Where state is kept: memory: for now.", valueName: "url"))
     var store: String?
     @Option(
@@ -49,6 +51,20 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "Most bytes in large requests that are arriving and large answers that are not read.", valueName: "size"))
     var maxBuffers: String?
+    @Option(help: ArgumentHelp("Most streams of one session, open or resumable.", valueName: "count"))
+    var maxStreams: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes of messages that wait in streams or are kept for clients that come back.", valueName: "size"))
+    var maxStreamBytes: String?
+    @Option(
+        help: ArgumentHelp(
+            "How long a stream may be silent before it is kept alive by a comment.", valueName: "duration"))
+    var heartbeat: String?
+    @Option(
+        help: ArgumentHelp(
+            "How long the end of a session's stream is kept for a client that comes back.", valueName: "duration"))
+    var resumeGrace: String?
     @Option(help: ArgumentHelp("Longest time a call may run.", valueName: "duration"))
     var callTimeout: String?
     @Option(
@@ -69,14 +85,15 @@ struct ServeOptions: ParsableArguments {
     var given: [String: String] {
         let values: [(ServeKey, String?)] = [
             (.host, self.host), (.port, self.port), (.adminPort, self.adminPort), (.adminHost, self.adminHost),
-            (.server, self.server),
+            (.server, self.server), (.stdio, self.stdio ? "true" : nil),
             (.store, self.store), (.keyFile, self.keyFile), (.sessionLifetime, self.sessionLifetime),
             (.auth, self.auth),
             (.insecure, self.insecure ? "true" : nil), (.allowedHosts, self.allowedHosts),
             (.allowedOrigins, self.allowedOrigins),
             (.maxRequest, self.maxRequest), (.maxCalls, self.maxCalls), (.principalCalls, self.principalCalls),
             (.maxConnections, self.maxConnections), (.maxConnectionsPerAddress, self.maxConnectionsPerAddress),
-            (.maxBuffers, self.maxBuffers), (.callTimeout, self.callTimeout), (.drainDelay, self.drainDelay),
+            (.maxBuffers, self.maxBuffers), (.maxStreams, self.maxStreams), (.maxStreamBytes, self.maxStreamBytes),
+            (.heartbeat, self.heartbeat), (.resumeGrace, self.resumeGrace), (.callTimeout, self.callTimeout), (.drainDelay, self.drainDelay),
             (.gracePeriod, self.gracePeriod), (.eventLoops, self.eventLoops), (.logLevel, self.logLevel),
         ]
         return values.reduce(into: [:]) { given, pair in given[pair.0.rawValue] = pair.1 }
@@ -89,7 +106,7 @@ enum ServeKey: String, CaseIterable {
     case host, port
     case adminPort = "admin-port"
     case adminHost = "admin-host"
-    case server, store
+    case server, stdio, store
     case keyFile = "key-file"
     case sessionLifetime = "session-lifetime"
     case auth, insecure
@@ -101,6 +118,10 @@ enum ServeKey: String, CaseIterable {
     case maxConnections = "max-connections"
     case maxConnectionsPerAddress = "max-connections-per-address"
     case maxBuffers = "max-buffers"
+    case maxStreams = "max-streams"
+    case maxStreamBytes = "max-stream-bytes"
+    case heartbeat
+    case resumeGrace = "resume-grace"
     case callTimeout = "call-timeout"
     case drainDelay = "drain-delay"
     case gracePeriod = "grace-period"

@@ -23,7 +23,7 @@ struct ServeProgram {
         let http = HTTPServer(
             self.configuration.server.make(version: torporVersion), configuration: self.configuration.http,
             authentication: self.authentication, keys: self.keys, sessionLifetime: self.configuration.sessionLifetime,
-            limits: self.configuration.limits, environment: DispatcherEnvironment(logger: self.logger),
+            limits: self.configuration.limits, streams: self.configuration.streams, environment: DispatcherEnvironment(logger: self.logger),
             monitor: monitor,
             onListening: { port in banner.print(port: port) })
         self.registry.collectProcessMetrics()
@@ -97,6 +97,17 @@ struct ServeProgram {
                 "torpor_buffered_bytes", help: "Large requests that are arriving and large answers that are not read.",
                 Double(statistics.bufferedBytes))
             scrape.gauge("torpor_buffered_limit_bytes", help: "Most such bytes.", Double(limits.http.buffersMax.bytes))
+            scrape.gauge(
+                "torpor_streams", help: "Streams that are open, or that a client may come back for.",
+                Double(statistics.streams))
+            scrape.gauge(
+                "torpor_stream_bytes", help: "Messages that wait in streams or are kept for clients that come back.",
+                Double(statistics.streamBytes))
+            scrape.gauge(
+                "torpor_stream_limit_bytes", help: "Most such bytes.", Double(limits.streams.totalMax.bytes))
+            scrape.gauge(
+                "torpor_sessions_held", help: "Sessions with preferences, streams or running calls in memory.",
+                Double(statistics.heldSessions))
             scrape.gauge(
                 "torpor_ended_sessions", help: "Sessions ended before their time and still remembered for it.",
                 Double(statistics.endedSessions))

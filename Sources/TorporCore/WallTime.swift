@@ -4,6 +4,9 @@ package struct WallTime: Hashable, Comparable, Sendable {
 
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
+    /// Later than any other moment that matters.
+    package static let distantFuture = WallTime(milliseconds: .max)
+
     package static func < (left: WallTime, right: WallTime) -> Bool { left.milliseconds < right.milliseconds }
     package static func + (time: WallTime, duration: Duration) -> WallTime {
         WallTime(milliseconds: time.milliseconds + Int64(duration.wholeMilliseconds))

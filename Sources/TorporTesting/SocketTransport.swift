@@ -6,12 +6,15 @@ import ServiceLifecycle
 import Synchronization
 package import Torpor
 import TorporHTTP
+import TorporProtocol
 
 /// Sends each request over a connection of its own.
 struct SocketTransport: MessageTransport {
     let port: Int
 
-    func send(_ request: TestRequest) async throws -> TestResponse {
+    func exchange<Result: Sendable>(
+        _ request: TestRequest, _ body: (inout TestStream) async throws -> Result
+    ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: self.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -22,7 +25,7 @@ struct SocketTransport: MessageTransport {
             }
         return try await channel.executeThenClose { inbound, outbound in
             try await Self.write(request, to: outbound, port: self.port)
-            return try await Self.read(inbound)
+            return try await Self.read(inbound, body)
         }
     }
 
@@ -48,24 +51,43 @@ struct SocketTransport: MessageTransport {
         try await outbound.write(contentsOf: parts + [.end(nil)])
     }
 
-    private static func read(_ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>) async throws
-        -> TestResponse
-    {
-        var head: HTTPResponseHead?
-        var body: [UInt8] = []
-        for try await part in inbound {
-            switch part {
-            case .head(let received): head = received
-            case .body(let bytes): body += Array(bytes.readableBytesView)
-            case .end:
-                guard let head else { break }
-                return TestResponse(
-                    status: Int(head.status.code),
-                    headers: head.headers.reduce(into: [:]) { $0[$1.name.lowercased()] = $1.value },
-                    body: body.isEmpty ? nil : try JSONValue(parsing: body))
-            }
+    private static func read<Result>(
+        _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>,
+        _ body: (inout TestStream) async throws -> Result
+    ) async throws -> Result {
+        var parts = inbound.makeAsyncIterator()
+        guard case .head(let head)? = try await parts.next(isolation: #isolation) else {
+            throw TestClientError(description: "the server closed the connection without an answer")
         }
-        throw TestClientError(description: "the server closed the connection without an answer")
+        let headers = head.headers.reduce(into: [:]) { $0[$1.name.lowercased()] = $1.value }
+        let isStream = headers["content-type"] == "text/event-stream"
+        var parser = ServerSentEventParser()
+        var ready: [TestEvent] = []
+        var bytes: [UInt8] = []
+        var hasEnded = false
+        var stream = TestStream(status: Int(head.status.code), headers: headers) {
+            while ready.isEmpty {
+                guard !hasEnded else { return nil }
+                switch try await parts.next(isolation: #isolation) {
+                case .body(let part) where isStream:
+                    ready = try parser.parse(part.readableBytesView).map { event in
+                        TestEvent(
+                            message: event.data.isEmpty ? nil : try JSONValue(parsing: event.data), id: event.id,
+                            retryMilliseconds: event.retryMilliseconds)
+                    }.reversed()
+                case .body(let part): bytes += Array(part.readableBytesView)
+                case .end:
+                    hasEnded = true
+                    if !bytes.isEmpty { ready = [TestEvent(message: try JSONValue(parsing: bytes))] }
+                // A stream whose connection is cut ends there.
+                case nil where isStream: hasEnded = true
+                case .head, nil:
+                    throw TestClientError(description: "the server closed the connection amid its answer")
+                }
+            }
+            return ready.popLast()
+        }
+        return try await body(&stream)
     }
 }
 
@@ -80,7 +102,7 @@ package func withHTTPServer<Result: Sendable>(
     let http = HTTPServer(
         server, configuration: configuration,
         authentication: try tokens.map { .tokens(try TokenFile(path: $0.path)) } ?? .none,
-        sessionLifetime: options.sessionLifetime, limits: options.limits,
+        sessionLifetime: options.sessionLifetime, limits: options.limits, streams: options.streams,
         logger: Logger(label: "torpor.testing") { _ in SwiftLogNoOpLogHandler() },
         onListening: { port in
             announce.yield(port)

@@ -19,8 +19,10 @@ public struct TestClient: Sendable {
     public private(set) var sessionID: String?
     /// Who calls; `nil` for nobody in particular.
     public private(set) var principal: String?
-    /// What modern requests declare.
+    /// What modern requests, and `initialize`, declare.
     public private(set) var capabilities: JSONObject = [:]
+    /// Answers what the server asks.
+    private var answerer: (@Sendable (TestQuestion) async throws -> JSONObject)?
 
     init(transport: any MessageTransport) { self.transport = transport }
 
@@ -55,6 +57,16 @@ public struct TestClient: Sendable {
         return copy
     }
 
+    /// The same client, answering what the server asks while a request is under way: in the legacy era the requests on
+    /// the call's stream, from 2026-07-28 on what `input_required` asks for, after which it repeats its request.
+    ///
+    /// - Parameter answer: Makes the `result` of a question. What it throws, the request throws.
+    public func answering(_ answer: @escaping @Sendable (TestQuestion) async throws -> JSONObject) -> TestClient {
+        var copy = self
+        copy.answerer = answer
+        return copy
+    }
+
     // MARK: Requests
 
     /// Opens a legacy session: `initialize`, then `notifications/initialized`.
@@ -82,7 +94,19 @@ public struct TestClient: Sendable {
     /// Sends a well-formed request of the client's revision.
     /// - Parameter id: The JSON-RPC id.
     public func request(_ method: String, _ params: JSONObject = [:], id: JSONValue = 1) async throws -> TestResponse {
-        try await self.send(self.makeRequest(method, params, id: id))
+        var params = params
+        while true {
+            let response = try await self.send(self.makeRequest(method, params, id: id))
+            guard let answerer = self.answerer, response.result?["resultType"] == "input_required",
+                case .object(let asked)? = response.result?["inputRequests"]
+            else { return response }
+            var answers = JSONObject()
+            for question in asked.members {
+                answers[question.name] = .object(try await answerer(TestQuestion(question.value, key: question.name)))
+            }
+            params["inputResponses"] = .object(answers)
+            params["requestState"] = response.result?["requestState"]
+        }
     }
 
     /// The request that ``request(_:_:id:)`` would send, to be changed first.
@@ -106,11 +130,57 @@ public struct TestClient: Sendable {
         return request
     }
 
-    /// Sends whatever it is given.
+    /// Sends whatever it is given, and reads the answer to its end.
     public func send(_ request: TestRequest) async throws -> TestResponse {
-        let response = try await self.transport.send(request)
+        let response = try await self.transport.exchange(request) { stream in
+            var events: [TestEvent] = []
+            while let event = try await stream.next() {
+                events.append(event)
+                if let message = event.message, message["method"] != nil, let id = message["id"] {
+                    try await self.answer(message, id, to: request)
+                }
+            }
+            return TestResponse(status: stream.status, headers: stream.headers, events: events)
+        }
         Transcript.shared?.add(request, response)
         return response
+    }
+
+    /// Posts the answer to a request of the server.
+    private func answer(_ message: JSONValue, _ id: JSONValue, to request: TestRequest) async throws {
+        var answer: JSONObject = ["jsonrpc": "2.0", "id": id]
+        if let answerer = self.answerer {
+            answer["result"] = .object(try await answerer(TestQuestion(message, key: nil)))
+        } else {
+            answer["error"] = ["code": -32601, "message": "This client answers nothing."]
+        }
+        var post = TestRequest(body: JSONValue.object(answer).text, of: self)
+        post.headers["Mcp-Session-Id"] = request.headers["Mcp-Session-Id"]
+        let status = try await self.transport.exchange(post) { $0.status }
+        guard status == 202 else { throw TestClientError(description: "an answer was refused: \(status)") }
+    }
+
+    /// Sends a request and lets `body` read the answer as it comes; when `body` returns, the connection is closed.
+    public func stream<Result: Sendable>(
+        _ request: TestRequest, _ body: (inout TestStream) async throws -> Result
+    ) async throws -> Result { try await self.transport.exchange(request, body) }
+
+    /// Opens a stream of the session, or goes on with one.
+    /// - Parameter eventID: The last event that was seen, of any stream of the session.
+    public func openStream<Result: Sendable>(
+        after eventID: String? = nil, _ body: (inout TestStream) async throws -> Result
+    ) async throws -> Result {
+        var request = TestRequest(body: "", of: self)
+        request.method = "GET"
+        request.headers["Accept"] = "text/event-stream"
+        request.headers["Last-Event-ID"] = eventID
+        return try await self.transport.exchange(request, body)
+    }
+
+    /// Sends a notification.
+    public func notify(_ method: String, _ params: JSONObject = [:]) async throws -> TestResponse {
+        let message: JSONObject = ["jsonrpc": "2.0", "method": .string(method), "params": .object(params)]
+        return try await self.send(TestRequest(body: JSONValue.object(message).text, of: self))
     }
 
     // MARK: Shorthands
@@ -160,8 +230,17 @@ public struct TestResponse: Sendable, CustomStringConvertible {
     public let status: Int
     /// Header fields by lower-case name.
     public let headers: [String: String]
-    /// The body as JSON; `nil` when it is empty.
-    public let body: JSONValue?
+    /// What arrived, in order: the events of a stream, or the one body.
+    public let events: [TestEvent]
+
+    /// The answer as JSON: the body, or the last message of a stream; `nil` when there is none.
+    public var body: JSONValue? {
+        let message = self.events.last?.message
+        return message?["method"] == nil ? message : nil
+    }
+
+    /// The messages before the answer.
+    public var messages: [JSONValue] { self.events.compactMap(\.message).filter { $0["method"] != nil } }
 
     /// The `result` member.
     public var result: JSONValue? { self.body?["result"] }
@@ -177,6 +256,21 @@ public struct TestResponse: Sendable, CustomStringConvertible {
     public var id: JSONValue? { self.body?["id"] }
 
     public var description: String { "\(self.status) \(self.body?.text ?? "(no body)")" }
+}
+
+/// Something that the server asks of its client.
+public struct TestQuestion: Sendable {
+    /// Its key among `inputRequests`; `nil` in the legacy era.
+    public let key: String?
+    /// Such as `elicitation/create`.
+    public let method: String
+    public let params: JSONObject
+
+    init(_ message: JSONValue, key: String?) {
+        self.key = key
+        self.method = if case .string(let method)? = message["method"] { method } else { "" }
+        self.params = if case .object(let params)? = message["params"] { params } else { [:] }
+    }
 }
 
 /// The result of a tool call.

@@ -22,6 +22,7 @@ public struct TestOptions: Sendable {
     public var principals: [String] = []
     public var sessionLifetime = Duration.seconds(86_400)
     public var limits = CallLimits()
+    public var streams = StreamLimits()
     /// Over HTTP only.
     public var http = HTTPConfiguration()
 
@@ -44,7 +45,16 @@ public func withTestClient<Result: Sendable>(
     _ body: @Sendable (TestClient) async throws -> Result
 ) async throws -> Result {
     switch transport {
-    case .memory: return try await body(TestClient(transport: MemoryTransport(server, options: options)))
+    case .memory:
+        let memory = MemoryTransport(server, options: options)
+        do {
+            let result = try await body(TestClient(transport: memory))
+            await memory.stop()
+            return result
+        } catch {
+            await memory.stop()
+            throw error
+        }
     case .http:
         return try await withHTTPServer(server, options: options) { port in
             try await body(TestClient(transport: SocketTransport(port: port)))
@@ -54,5 +64,53 @@ public func withTestClient<Result: Sendable>(
 
 /// Carries one message there and its answer back.
 protocol MessageTransport: Sendable {
-    func send(_ request: TestRequest) async throws -> TestResponse
+    /// Sends a request and lets `body` read the answer; when `body` returns, the connection is closed.
+    func exchange<Result: Sendable>(
+        _ request: TestRequest, _ body: (inout TestStream) async throws -> Result
+    ) async throws -> Result
+}
+
+/// An answer as it arrives: a head, then events, or one body.
+public struct TestStream {
+    public let status: Int
+    /// Header fields by lower-case name.
+    public let headers: [String: String]
+    private let source: () async throws -> TestEvent?
+
+    init(status: Int, headers: [String: String], source: @escaping () async throws -> TestEvent?) {
+        self.status = status
+        self.headers = headers
+        self.source = source
+    }
+
+    /// The next event of a stream; the body of an answer that is none. `nil` at its end.
+    public mutating func next() async throws -> TestEvent? { try await self.source() }
+
+    /// The next event that carries a message.
+    /// - Throws: ``TestClientError`` when the stream ends before.
+    public mutating func nextMessage() async throws -> JSONValue {
+        while let event = try await self.next() { if let message = event.message { return message } }
+        throw TestClientError(description: "the stream ended")
+    }
+
+    /// Everything up to the end.
+    mutating func rest() async throws -> [TestEvent] {
+        var events: [TestEvent] = []
+        while let event = try await self.next() { events.append(event) }
+        return events
+    }
+}
+
+/// One server-sent event, or the body of an answer that is no stream.
+public struct TestEvent: Sendable, Hashable {
+    public let message: JSONValue?
+    /// Where a client may go on.
+    public let id: String?
+    public let retryMilliseconds: Int?
+
+    init(message: JSONValue?, id: String? = nil, retryMilliseconds: Int? = nil) {
+        self.message = message
+        self.id = id
+        self.retryMilliseconds = retryMilliseconds
+    }
 }

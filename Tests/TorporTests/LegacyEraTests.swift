@@ -24,14 +24,14 @@ import TorporTesting
                 ["protocolVersion": "1999-01-01", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
             #expect(unknown.result?["protocolVersion"] == "2025-11-25")
             #expect(
-                unknown.result?["capabilities"] == ["completions": [:], "prompts": [:], "resources": [:], "tools": [:]])
+                unknown.result?["capabilities"] == ["completions": [:], "logging": [:], "prompts": [:], "resources": [:], "tools": [:]])
             #expect(unknown.result?["serverInfo"]?["name"] == "fixture")
             #expect(unknown.result?["instructions"] == "Ask for anything.")
             #expect(unknown.result?["resultType"] == nil)
             let old = try await client.under(.v2024_11_05).request(
                 "initialize",
                 ["protocolVersion": "2024-11-05", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
-            #expect(old.result?["capabilities"] == ["prompts": [:], "resources": [:], "tools": [:]])
+            #expect(old.result?["capabilities"] == ["logging": [:], "prompts": [:], "resources": [:], "tools": [:]])
             #expect(old.result?["serverInfo"] == ["name": "fixture", "version": "1.2.3"])
         }
     }
@@ -136,7 +136,7 @@ import TorporTesting
     func whatIsRefusedInTheLegacyEraHasStatus200(over transport: TestTransport) async throws {
         try await withTestClient(fixtureServer(), over: transport) { client in
             let session = try await client.openSession()
-            for method in ["unknown/method", "server/discover", "logging/setLevel", "notifications/initialized"] {
+            for method in ["unknown/method", "server/discover", "resources/subscribe", "notifications/initialized"] {
                 let response = try await session.request(method)
                 #expect(response.status == 200 && response.errorCode == -32601, "\(method): \(response)")
             }
@@ -191,15 +191,16 @@ import TorporTesting
     }
 
     @Test(arguments: TestTransport.allCases)
-    func aGetOffersNoStream(over transport: TestTransport) async throws {
+    func aGetOpensAStreamOfASessionThatIsHonoured(over transport: TestTransport) async throws {
         try await withTestClient(fixtureServer(), over: transport) { client in
             let session = try await client.openSession()
-            for (client, status) in [(client, 405), (session, 405), (session.inSession("made-up"), 404)] {
-                var request = TestRequest(body: "", of: client)
-                request.method = "GET"
-                let response = try await client.send(request)
-                #expect(response.status == status, "\(response)")
-                #expect(response.headers["mcp-session-id"] == nil)
+            let statuses = [(client, 405), (session.inSession("made-up"), 404), (session, 200)]
+            for (client, expected) in statuses {
+                let status = try await client.openStream { stream in
+                    #expect(stream.headers["mcp-session-id"] == nil)
+                    return stream.status
+                }
+                #expect(status == expected)
             }
         }
     }

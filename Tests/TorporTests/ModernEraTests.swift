@@ -11,7 +11,7 @@ import TorporTesting
         try await withTestClient(fixtureServer(), over: transport) { client in
             let result = try #require(try await client.request("server/discover").result)
             #expect(result["supportedVersions"] == ["2026-07-28"])
-            #expect(result["capabilities"] == ["completions": [:], "prompts": [:], "resources": [:], "tools": [:]])
+            #expect(result["capabilities"] == ["completions": [:], "logging": [:], "prompts": [:], "resources": [:], "tools": [:]])
             #expect(result["resultType"] == "complete")
             #expect(result["ttlMs"] == 300_000)
             #expect(result["cacheScope"] == "public")
@@ -153,7 +153,7 @@ import TorporTesting
         let server = MCPServer(name: "tools-only", version: "1") { Tool("nothing", "Does nothing.") { _ in "" } }
         try await withTestClient(server, over: transport) { client in
             let discovery = try await client.request("server/discover")
-            #expect(discovery.result?["capabilities"] == ["tools": [:]])
+            #expect(discovery.result?["capabilities"] == ["logging": [:], "tools": [:]])
             for (method, params) in Self.requests where !method.hasPrefix("tools/") && method != "server/discover" {
                 let response = try await client.request(method, params)
                 #expect(response.status == 404 && response.errorCode == -32601, "\(method): \(response)")

@@ -10,20 +10,21 @@ import TorporProtocol
 @Suite struct SessionTests {
     private let keys = SealingKeys([SymmetricKey(data: [UInt8](repeating: 7, count: 32))])
     private let start = WallTime(milliseconds: 1_800_000_000_000)
+    private let lifetime = Duration.seconds(3_600)
     private let alice = Principal(subject: "alice", issuer: "test")
 
     private var token: SessionToken {
         SessionToken(
             id: 0x0123_4567_89AB_CDEF_0011_2233_4455_6677, created: self.start, revision: .v2025_06_18,
             capabilities: [.roots, .elicitationURL],
-            owner: OwnerDigest(self.alice), store: 42)
+            owner: OwnerDigest(self.alice), store: 42, expiry: self.start + self.lifetime)
     }
 
     @Test func aTokenIsWhatWasSealed() {
         let text = self.token.sealed(by: self.keys)
         #expect(text.utf8.count == SessionToken.textCount)
         #expect(text.utf8.allSatisfy { (0x21...0x7E).contains($0) })
-        #expect(SessionToken.open(Array(text.utf8), with: self.keys) == self.token)
+        #expect(SessionToken.open(Array(text.utf8), with: self.keys, lifetime: self.lifetime) == self.token)
     }
 
     @Test func aTokenThatWasChangedAnywhereIsRefused() {
@@ -33,23 +34,23 @@ import TorporProtocol
             where text[position] != replacement {
                 var changed = text
                 changed[position] = replacement
-                #expect(SessionToken.open(changed, with: self.keys) == nil, "position \(position)")
+                #expect(SessionToken.open(changed, with: self.keys, lifetime: self.lifetime) == nil, "position \(position)")
             }
-            #expect(SessionToken.open(Array(text[..<position]), with: self.keys) == nil)
+            #expect(SessionToken.open(Array(text[..<position]), with: self.keys, lifetime: self.lifetime) == nil)
         }
-        #expect(SessionToken.open(text + [UInt8(ascii: "A")], with: self.keys) == nil)
-        #expect(SessionToken.open([], with: self.keys) == nil)
+        #expect(SessionToken.open(text + [UInt8(ascii: "A")], with: self.keys, lifetime: self.lifetime) == nil)
+        #expect(SessionToken.open([], with: self.keys, lifetime: self.lifetime) == nil)
     }
 
     @Test func olderKeysOpenAndRetiredOnesDoNot() {
         let old = SymmetricKey(size: .bits256)
         let new = SymmetricKey(size: .bits256)
         let sealed = Array(self.token.sealed(by: SealingKeys([old])).utf8)
-        #expect(SessionToken.open(sealed, with: SealingKeys([new, old])) == self.token)
-        #expect(SessionToken.open(sealed, with: SealingKeys([new])) == nil)
+        #expect(SessionToken.open(sealed, with: SealingKeys([new, old]), lifetime: self.lifetime) == self.token)
+        #expect(SessionToken.open(sealed, with: SealingKeys([new]), lifetime: self.lifetime) == nil)
         let newer = Array(self.token.sealed(by: SealingKeys([new, old])).utf8)
-        #expect(SessionToken.open(newer, with: SealingKeys([new])) == self.token)
-        #expect(SessionToken.open(newer, with: SealingKeys([old])) == nil)
+        #expect(SessionToken.open(newer, with: SealingKeys([new]), lifetime: self.lifetime) == self.token)
+        #expect(SessionToken.open(newer, with: SealingKeys([old]), lifetime: self.lifetime) == nil)
     }
 
     private func open(_ authority: SessionAuthority, id: UInt128 = 1, principal: Principal? = nil) throws -> [UInt8] {
@@ -107,7 +108,7 @@ import TorporProtocol
     @Test func aKeyFileIsMadeForItsOwnerAloneAndReadAgain() throws {
         try Self.withTemporaryPath { path in
             let sealed = Array(self.token.sealed(by: try KeyFile(path: path).loadOrCreate()).utf8)
-            #expect(SessionToken.open(sealed, with: try KeyFile(path: path).loadOrCreate()) == self.token)
+            #expect(SessionToken.open(sealed, with: try KeyFile(path: path).loadOrCreate(), lifetime: self.lifetime) == self.token)
             var status = stat()
             #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
         }
@@ -137,7 +138,7 @@ import TorporProtocol
             let sealed = Array(self.token.sealed(by: try file.loadOrCreate()).utf8)
             let first = try file.rotate(sessionLifetime: .seconds(3_600))
             #expect(first.kept == 2 && first.dropped == 0)
-            #expect(SessionToken.open(sealed, with: try file.load()) == self.token)
+            #expect(SessionToken.open(sealed, with: try file.load(), lifetime: self.lifetime) == self.token)
             // A key that stopped sealing a second before the lifetime began opens nothing any more.
             let lines =
                 "100 \(Base64.encodeURLSafe([UInt8](repeating: 1, count: 32)))\n50 \(Base64.encodeURLSafe([UInt8](repeating: 2, count: 32)))\n"

@@ -1,3 +1,5 @@
+import Logging
+
 extension Dispatcher {
     /// Answers `initialize`: agrees on a revision and hands out a sealed session id. Nothing is kept.
     func initialize(_ operation: Operation) throws(Refusal) -> Reply {
@@ -7,15 +9,20 @@ extension Dispatcher {
         }
         let bytes = operation.bytes
         let handshake = try Handshake(operation.params, in: bytes.span)
+        if let channel = operation.message.channel, !channel.begin(handshake) {
+            throw Refusal(400, .invalidRequest, "This session is initialized already.")
+        }
         var reply = self.finish(operation, capacity: 1_024) { writer in
             writer.raw("{\"protocolVersion\":\"")
             writer.raw(Array(handshake.revision.rawValue.utf8))
             writer.raw("\"")
             writer.raw(self.table.introduction(for: handshake.revision))
         }
-        reply.sessionID = self.sessions.open(
-            handshake, principal: operation.message.principal, id: self.environment.randomBits(),
-            now: self.environment.wallTime())
+        if operation.message.channel == nil {
+            reply.sessionID = self.sessions.open(
+                handshake, principal: operation.message.principal, id: self.environment.randomBits(),
+                now: self.environment.wallTime())
+        }
         return reply
     }
 
@@ -30,29 +37,95 @@ extension Dispatcher {
         return session
     }
 
+    /// The session that a message without an answer belongs to.
+    private func session(of message: IncomingMessage, batch: Operation?) throws(Refusal) -> SessionToken? {
+        if let channel = message.channel { return channel.session }
+        if let batch { return batch.session }
+        return try self.legacySession(message)
+    }
+
     /// Accepts a notification: 202 without a body, or the refusal of a session that is not honoured.
-    func acceptNotification(_ message: IncomingMessage, _ envelope: Envelope) -> Reply {
-        if envelope.params.meta.isModern { return Reply(status: 202) }
-        do {
-            _ = try self.legacySession(message)
+    func acceptNotification(_ message: IncomingMessage, _ envelope: Envelope, batch: Operation?) -> Reply {
+        do throws(Refusal) {
+            let bytes = message.bytes.span
+            // Over HTTP a modern request is cancelled by closing its stream; no notification is defined.
+            if envelope.params.meta.isModern, message.channel == nil { return Reply(status: 202) }
+            let session = try self.session(of: message, batch: batch)
+            if RequestMethod(envelope.method, in: bytes) == .cancelled,
+                let holder = message.channel?.holder ?? session,
+                let key = RequestKey(envelope.params.member("requestId", in: bytes), in: bytes)
+            {
+                self.cancel(key, of: holder, reason: envelope.params.member("reason", in: bytes).string(in: bytes))
+            }
             return Reply(status: 202)
         } catch {
             return self.refuse(error)
         }
     }
 
-    /// Accepts an answer of a client. The server asks nothing yet, so there is nothing it could answer; a session is
-    /// needed all the same (2025-11-25, transports).
-    func acceptResponse(_ message: IncomingMessage) -> Reply {
-        do {
-            guard try self.legacySession(message) != nil else {
-                return self.refuse(
-                    Refusal(400, .invalidRequest, "An answer needs the Mcp-Session-Id of the session that was asked."))
+    /// Cancels what runs under an id; unknown and finished ones are ignored (2025-11-25, cancellation).
+    private func cancel(_ key: RequestKey, of holder: SessionToken, reason: String?) {
+        guard let call = self.held.call(key, of: holder.id) else { return }
+        self.environment.logger.debug(
+            "request cancelled by its client", metadata: ["reason": "\(reason.map { String($0.prefix(200)) } ?? "none")"])
+        call.withdraw()
+    }
+
+    /// Accepts an answer of a client to a question; one that nobody waits for is ignored.
+    func acceptResponse(_ message: IncomingMessage, _ envelope: Envelope, batch: Operation?) -> Reply {
+        do throws(Refusal) {
+            guard let session = try self.session(of: message, batch: batch) else {
+                throw Refusal(400, .invalidRequest, "An answer needs the Mcp-Session-Id of the session that was asked.")
+            }
+            let bytes = message.bytes.span
+            if let id = envelope.id.string(in: bytes),
+                let name = SealedName(Array(id.utf8), for: .question, in: session.id, by: self.sessions.keys),
+                let pending = self.held.takeQuestion(name.number, of: session.id)
+            {
+                let value = JSONValue(in: bytes, envelope.answer.sourceRange)
+                pending.resolve(envelope.isError ? .init(error: value) : .result(value))
             }
             return Reply(status: 202)
         } catch {
             return self.refuse(error)
         }
+    }
+
+    /// Answers `logging/setLevel`: from now on the session is sent log messages of that level and above.
+    func setLevel(_ operation: Operation) throws(Refusal) -> Reply {
+        let bytes = operation.bytes
+        guard let level = LogLevel(operation.params.member("level", in: bytes.span), in: bytes.span) else {
+            let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Refusal(200, .invalidParams, "logging/setLevel needs level, one of \(levels).")
+        }
+        try self.held.setLevel(level, of: self.session(for: operation))
+        return self.finish(operation) { $0.raw("{}") }
+    }
+
+    /// Answers `resources/subscribe` and `resources/unsubscribe`.
+    func subscribe(_ operation: Operation) throws(Refusal) -> Reply {
+        let bytes = operation.bytes
+        guard let uri = operation.params.uri.string(in: bytes.span), uri.utf8.count <= Self.uriBytesMax else {
+            throw Refusal(
+                200, .invalidParams,
+                "\(operation.method.name) needs uri, a string of at most \(Self.uriBytesMax) bytes.")
+        }
+        let session = try self.session(for: operation)
+        if operation.method == .subscribe {
+            try self.held.subscribe(uri, for: session)
+        } else {
+            try self.held.unsubscribe(uri, for: session)
+        }
+        return self.finish(operation) { $0.raw("{}") }
+    }
+
+    /// The session whose preferences a request changes.
+    private func session(for operation: Operation) throws(Refusal) -> SessionToken {
+        guard let session = operation.session else {
+            throw Refusal(
+                400, .invalidRequest, "\(operation.method.name) changes a session; it needs Mcp-Session-Id.")
+        }
+        return session
     }
 
     /// Ends the session that an HTTP DELETE names (2025-11-25, transports, session management).
@@ -63,21 +136,21 @@ extension Dispatcher {
             }
             let now = self.environment.wallTime()
             guard self.sessions.end(session, now: now) else { throw Refusal.sessionNotFound }
+            self.held.end(session.id)
             OperationMetrics.recordSession(now.since(session.created))
             return Reply(status: 204)
         } catch {
             return self.refuse(error)
         }
     }
+}
 
-    /// Answers an HTTP GET: no stream is offered; an id that is not honoured is told so first.
-    package func refuseStream(_ message: IncomingMessage) -> Reply {
-        do {
-            _ = try self.legacySession(message)
-            return self.refuse(Refusal(405, .invalidRequest, "This endpoint offers no stream to GET; use POST."))
-        } catch {
-            return self.refuse(error)
-        }
+extension PendingAnswer.Answer {
+    /// Reads the `error` of a client's answer.
+    fileprivate init(error: JSONValue) {
+        let code: Int = if case .number(let number)? = error["code"] { number.int ?? 0 } else { 0 }
+        let message: String = if case .string(let text)? = error["message"] { text } else { "no reason given" }
+        self = .error(code: code, message: String(message.prefix(1_000)))
     }
 }
 

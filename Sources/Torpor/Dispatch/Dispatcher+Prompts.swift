@@ -12,12 +12,15 @@ extension Dispatcher {
             throw Refusal(200, .invalidParams, "There is no prompt of this name.")
         }
         let arguments = try self.arguments(of: operation, for: prompt)
-        let call = Call(operation, name: prompt.description.name)
+        let call = Call(operation, self, name: prompt.description.name)
+        try self.prepareToAsk(operation)
         return try self.runLater(operation) {
             do {
-                return self.finish(operation, try await prompt.render(arguments, call), prompt)
+                let result = try await prompt.render(arguments, call)
+                return self.inputRequired(operation) ?? self.finish(operation, result, prompt)
             } catch {
-                return self.fail(operation, self.refusal(for: error, of: operation, name: prompt.description.name))
+                return self.inputRequired(operation)
+                    ?? self.fail(operation, self.refusal(for: error, of: operation, name: prompt.description.name))
             }
         }
     }
@@ -85,7 +88,7 @@ extension Dispatcher {
         guard let completer = try self.completer(reference, name) else {
             return .reply(self.finish(operation, proposals: []))
         }
-        let completion = Completion(value: value, arguments: known, call: Call(operation, name: name))
+        let completion = Completion(value: value, arguments: known, call: Call(operation, self, name: name))
         return try self.runLater(operation) {
             do {
                 return self.finish(operation, proposals: try await completer.complete(completion))

@@ -2,7 +2,7 @@ extension Dispatcher {
     /// The most resources that the templates of a server may list to one caller.
     private static let listedMax = 10_000
     /// The longest URI that is read. In bytes.
-    private static let uriBytesMax = 8_192
+    static let uriBytesMax = 8_192
 
     /// Answers `resources/list`: from the encoded list when nothing depends on the caller.
     func listResources(_ operation: Operation) throws(Refusal) -> Dispatch {
@@ -11,7 +11,7 @@ extension Dispatcher {
             return try self.list(self.table.resourceLists, operation)
         }
         let after = try self.cursorURI(operation)
-        let call = Call(operation, name: "resources/list")
+        let call = Call(operation, self, name: "resources/list")
         return try self.runLater(operation) {
             do {
                 var all = self.table.resources.values.map(\.description)
@@ -80,16 +80,18 @@ extension Dispatcher {
         _ operation: Operation, _ uri: String, _ caching: Caching,
         _ read: @escaping @Sendable (Call) async throws -> [ResourceContents]
     ) throws(Refusal) -> Dispatch {
-        let call = Call(operation, name: uri)
+        try self.prepareToAsk(operation)
+        let call = Call(operation, self, name: uri)
         return try self.runLater(operation) {
             do {
                 let contents = try await read(call)
                 // A resource that is there has contents; no contents means that it is not (2026-07-28, resources,
                 // errors).
                 guard !contents.isEmpty else { throw MCPError.resourceNotFound(uri) }
-                return self.finish(operation, contents, caching)
+                return self.inputRequired(operation) ?? self.finish(operation, contents, caching)
             } catch {
-                return self.fail(operation, self.refusal(for: error, of: operation, name: uri))
+                return self.inputRequired(operation)
+                    ?? self.fail(operation, self.refusal(for: error, of: operation, name: uri))
             }
         }
     }

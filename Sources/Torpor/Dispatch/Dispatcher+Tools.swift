@@ -1,4 +1,5 @@
 import Logging
+import Synchronization
 
 extension Dispatcher {
     /// Checks a tool call and runs its handler: at once when it is inline, else later.
@@ -16,21 +17,42 @@ extension Dispatcher {
         guard params.arguments.kind == .object || !params.arguments.isPresent else {
             throw Refusal(200, .invalidParams, "The member arguments must be an object.")
         }
+        if let refused = try self.checkNeeds(operation, tool) { return .reply(refused) }
         if let advice = self.violations(of: operation, tool) {
             return .reply(self.finish(operation, tool, ToolResult([.text(advice)], isError: true)))
         }
-        let call = Call(operation, name: tool.tool.description.name)
+        let call = Call(operation, self, name: tool.tool.description.name)
         switch tool.tool.handler {
         case .inline(let handler): return .reply(self.runInline(handler, call, operation, tool))
         case .concurrent(let handler):
+            try self.prepareToAsk(operation)
             return try self.runLater(operation) {
                 do {
-                    return self.finish(operation, tool, try await handler(call))
+                    let result = try await handler(call)
+                    return self.inputRequired(operation) ?? self.finish(operation, tool, result)
                 } catch {
-                    return self.fail(operation, tool, error)
+                    return self.inputRequired(operation) ?? self.fail(operation, tool, error)
                 }
             }
         }
+    }
+
+    /// Takes what a client brought as answers to questions.
+    func prepareToAsk(_ operation: Operation) throws(Refusal) {
+        guard let interview = try self.interview(for: operation) else { return }
+        operation.output.withLock { $0.interview = interview }
+    }
+
+    /// Refuses a call whose client lacks what the tool says it needs: with `-32021`, or in the legacy era, which has no
+    /// such code, with a failure that the model can read.
+    private func checkNeeds(_ operation: Operation, _ tool: CompiledTool) throws(Refusal) -> Reply? {
+        let needs = tool.tool.requires
+        guard !needs.isEmpty else { return nil }
+        let missing = needs.subtracting(self.capabilities(of: operation))
+        guard !missing.isEmpty else { return nil }
+        let error = MCPError.missing(missing)
+        guard operation.isModern else { return self.fail(operation, tool, error) }
+        throw self.refusal(for: error, of: operation, name: tool.tool.description.name)
     }
 
     private func runInline(
@@ -85,6 +107,8 @@ extension Dispatcher {
     private func fail(_ operation: Operation, _ tool: CompiledTool, _ error: any Error) -> Reply {
         switch error {
         case let error as ToolError:
+            return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
+        case let error as MCPError where error.code == .missingClientCapability && !operation.isModern:
             return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
         case is MCPError, is CancellationError:
             return self.fail(

@@ -9,19 +9,29 @@ package final class Dispatcher: Sendable {
     let sessions: SessionAuthority
     let environment: DispatcherEnvironment
     let limits: CallLimits
+    let streams: StreamLimits
     let gate: CallGate
+    let listens: ListenGate
+    let held: SessionTable
+    let streamBudget: ByteBudget
     let metrics = OperationMetrics()
 
     let inlineNanosecondsMax: Int64
 
     package init(
         server: MCPServer, sessions: SessionAuthority, limits: CallLimits = CallLimits(),
-        environment: DispatcherEnvironment
+        streams: StreamLimits = StreamLimits(), environment: DispatcherEnvironment
     ) {
         self.table = server.table
         self.sessions = sessions
         self.limits = limits
+        self.streams = streams
         self.gate = CallGate(limits: limits)
+        self.listens = ListenGate(listensMax: streams.listensMax)
+        self.streamBudget = ByteBudget(streams.totalMax)
+        self.held = SessionTable(
+            limits: streams, feed: server.table.changes, announces: server.table.announces,
+            forget: { id, expiry in _ = sessions.end(id, expiry: expiry, now: environment.wallTime()) })
         self.inlineNanosecondsMax =
             Int64(limits.inlineDurationMax.components.seconds) * 1_000_000_000
             + limits.inlineDurationMax.components.attoseconds / 1_000_000_000
@@ -30,12 +40,26 @@ package final class Dispatcher: Sendable {
 
     /// The calls that run off the event loop now.
     package var runningCallCount: Int { self.gate.runningCount }
+    /// The streams that are open, or that a client may come back for: of sessions and of `subscriptions/listen`.
+    package var streamCount: Int { self.held.streamCount + self.listens.count }
+    /// The bytes of messages that wait in streams or are kept for clients that come back.
+    package var streamBytes: Int { self.streamBudget.usedBytes }
+    /// The sessions and channels that hold anything in memory.
+    package var heldSessionCount: Int { self.held.count }
+
+    /// When a client should come back whose connection is closed on purpose.
+    package var retryMilliseconds: Int { self.streams.retryAfter.wholeMilliseconds }
 
     /// Reads, checks and, unless a handler has to run off the event loop, answers a message.
     ///
     /// Takes microseconds and never waits. The order of the checks is that of the specification where it fixes
     /// outcomes: JSON, shape, era, then the era's own checks.
     package func dispatch(_ message: consuming IncomingMessage) -> Dispatch {
+        self.dispatch(message, batch: nil)
+    }
+
+    /// - Parameter batch: The batch that the message came in.
+    func dispatch(_ message: IncomingMessage, batch: Operation?) -> Dispatch {
         let start = self.environment.monotonicNanoseconds()
         let envelope: Envelope
         do {
@@ -48,7 +72,7 @@ package final class Dispatcher: Sendable {
         switch envelope.shape {
         case .request:
             do {
-                return try self.start(self.classify(message, envelope, start))
+                return try self.start(self.classify(message, envelope, start, batch: batch))
             } catch {
                 self.metrics.record(
                     RequestMethod(envelope.method, in: message.bytes.span), tool: nil,
@@ -56,11 +80,16 @@ package final class Dispatcher: Sendable {
                     nanoseconds: self.environment.monotonicNanoseconds() - start)
                 return .reply(self.refuse(error, id: envelope.id, in: message.bytes))
             }
-        case .notification: return .reply(self.acceptNotification(message, envelope))
-        case .response: return .reply(self.acceptResponse(message))
+        case .notification: return .reply(self.acceptNotification(message, envelope, batch: batch))
+        case .response: return .reply(self.acceptResponse(message, envelope, batch: batch))
+        case .batch where batch != nil:
+            return .reply(self.refuse(Refusal(400, .invalidRequest, "A batch holds messages, not batches.")))
         case .batch:
-            return .reply(
-                self.refuse(Refusal(400, .invalidRequest, "Batches are not served; send each message by itself.")))
+            do {
+                return try self.dispatchBatch(message, envelope, start)
+            } catch {
+                return .reply(self.refuse(error))
+            }
         case .invalid(let reason):
             return .reply(self.refuse(Refusal(400, .invalidRequest, "\(reason)"), id: envelope.id, in: message.bytes))
         }
@@ -68,19 +97,30 @@ package final class Dispatcher: Sendable {
 
     /// Decides the era of a request and makes that era's checks. First match wins.
     private func classify(
-        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64
+        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64, batch: Operation?
     ) throws(Refusal) -> Operation {
         let bytes = message.bytes.span
         let method = RequestMethod(envelope.method, in: bytes)
         let named = message.headers.protocolVersion.flatMap { ProtocolRevision(bytes, in: $0) }
         if envelope.params.meta.isModern || named?.era == .modern {
+            guard batch == nil else {
+                throw Refusal(400, .invalidRequest, "A request of 2026-07-28 comes alone, not in a batch.")
+            }
             let served = Self.modernMethods.contains(method) && self.offers(method) ? method : .other
             try ModernChecks.check(
                 envelope, method: served, headers: message.mirrorsHeaders ? message.headers : nil, in: bytes)
             return Operation(
                 message: message, envelope: envelope, method: method, revision: .v2026_07_28, session: nil,
-                startNanoseconds: start,
-                logger: self.environment.logger)
+                startNanoseconds: start)
+        }
+        if let channel = message.channel { return try self.classify(message, envelope, method, start, channel, batch) }
+        if let batch {
+            guard method != .initialize else {
+                throw Refusal(400, .invalidRequest, "initialize comes alone, not in a batch.")
+            }
+            return Operation(
+                message: message, envelope: envelope, method: method, revision: batch.revision,
+                session: batch.session, startNanoseconds: start, batch: batch)
         }
         let session = try self.legacySession(message)
         if message.headers.protocolVersion != nil, named == nil {
@@ -91,13 +131,31 @@ package final class Dispatcher: Sendable {
         }
         return Operation(
             message: message, envelope: envelope, method: method,
-            revision: session?.revision ?? named ?? .assumedLegacy,
-            session: session, startNanoseconds: start, logger: self.environment.logger)
+            revision: session?.revision ?? named ?? .assumedLegacy, session: session, startNanoseconds: start)
+    }
+
+    /// A legacy request of a channel belongs to the channel's session, which `initialize` begins.
+    private func classify(
+        _ message: IncomingMessage, _ envelope: Envelope, _ method: RequestMethod, _ start: Int64,
+        _ channel: MessageChannel, _ batch: Operation?
+    ) throws(Refusal) -> Operation {
+        let session = channel.session
+        guard batch == nil || method != .initialize else {
+            throw Refusal(400, .invalidRequest, "initialize comes alone, not in a batch.")
+        }
+        guard session != nil || method == .initialize || method == .ping else {
+            throw Refusal(
+                400, .invalidRequest,
+                "Begin with initialize, or send _meta[\"io.modelcontextprotocol/protocolVersion\"] with each request.")
+        }
+        return Operation(
+            message: message, envelope: envelope, method: method, revision: session?.revision ?? .newestLegacy,
+            session: session, startNanoseconds: start, batch: batch)
     }
 
     private static let modernMethods: Set<RequestMethod> = [
         .toolsCall, .toolsList, .resourcesList, .resourceTemplatesList, .resourcesRead, .promptsList, .promptsGet,
-        .complete, .discover,
+        .complete, .discover, .listen,
     ]
 
     /// Whether the server declares the capability that the method belongs to.
@@ -107,15 +165,25 @@ package final class Dispatcher: Sendable {
         case .resourcesList, .resourceTemplatesList, .resourcesRead: self.table.hasResources
         case .promptsList, .promptsGet: self.table.hasPrompts
         case .complete: self.table.hasCompletions
-        case .discover, .initialize, .ping, .initialized, .cancelled: true
+        case .listen: !self.table.announces.isEmpty
+        case .subscribe, .unsubscribe: self.table.announces.contains(.resourceUpdates)
+        case .discover, .initialize, .ping, .setLevel, .initialized, .cancelled, .rootsListChanged: true
         case .other: false
         }
     }
 
     /// Starts a request that has passed its era's checks.
     private func start(_ operation: Operation) throws(Refusal) -> Dispatch {
-        guard self.offers(operation.method), operation.isModern || operation.method != .discover else {
-            throw Refusal(200, .methodNotFound, "The method is not served.")
+        guard self.offers(operation.method),
+            operation.isModern || (operation.method != .discover && operation.method != .listen)
+        else { throw Refusal(200, .methodNotFound, "The method is not served.") }
+        if operation.isModern {
+            let bytes = operation.bytes
+            let level = operation.params.meta.logLevel
+            guard !level.isPresent || LogLevel(level, in: bytes.span) != nil else {
+                throw Refusal(
+                    200, .invalidParams, "_meta[\"io.modelcontextprotocol/logLevel\"] is none of the log levels.")
+            }
         }
         switch operation.method {
         case .toolsCall: return try self.callTool(operation)
@@ -128,8 +196,11 @@ package final class Dispatcher: Sendable {
         case .complete: return try self.complete(operation)
         case .discover: return .reply(self.finish(operation) { $0.raw(self.table.discovery) })
         case .initialize: return .reply(try self.initialize(operation))
+        case .listen: return try self.listen(operation)
         case .ping: return .reply(self.finish(operation) { $0.raw("{}") })
-        case .initialized, .cancelled, .other:
+        case .setLevel: return .reply(try self.setLevel(operation))
+        case .subscribe, .unsubscribe: return .reply(try self.subscribe(operation))
+        case .initialized, .cancelled, .rootsListChanged, .other:
             throw Refusal(200, .methodNotFound, "This method is a notification, not a request.")
         }
     }
@@ -168,7 +239,7 @@ package final class Dispatcher: Sendable {
         return self.refuse(refusal, id: operation.envelope.id, in: operation.bytes)
     }
 
-    private func record(_ operation: Operation, tool: CompiledTool?, error: String?) {
+    func record(_ operation: Operation, tool: CompiledTool?, error: String?) {
         self.metrics.record(
             operation.method, tool: tool, error: error,
             nanoseconds: self.environment.monotonicNanoseconds() - operation.startNanoseconds)
@@ -198,8 +269,15 @@ package final class Dispatcher: Sendable {
     func refusal(for error: any Error, of operation: Operation, name: String) -> Refusal {
         switch error {
         case let error as MCPError:
-            let code = error.code == .resourceNotFound && operation.isModern ? MCPError.Code.invalidParams : error.code
-            return Refusal(200, code, error.message, data: error.data)
+            switch error.code {
+            case .resourceNotFound where operation.isModern:
+                return Refusal(200, .invalidParams, error.message, data: error.data)
+            // In the modern era with a status of its own; the legacy era has no such code.
+            case .missingClientCapability where operation.isModern:
+                return Refusal(400, error.code, error.message, data: error.data)
+            case .missingClientCapability: return Refusal(200, .invalidRequest, error.message, data: error.data)
+            default: return Refusal(200, error.code, error.message, data: error.data)
+            }
         case let error as ToolError: return Refusal(200, .internalError, error.message)
         case is CancellationError: return Refusal(200, .internalError, "The call was cancelled.")
         default:
@@ -215,42 +293,23 @@ package final class Dispatcher: Sendable {
     /// Admits a call that runs off the event loop.
     func runLater(_ operation: Operation, _ body: @escaping @Sendable () async -> Reply) throws(Refusal) -> Dispatch {
         try self.gate.enter(operation.message)
+        self.hold(operation)
         return .call(PendingCall(dispatcher: self, operation: operation, body: body))
     }
-}
 
-/// A call that was admitted and waits to be run.
-package struct PendingCall: Sendable {
-    let dispatcher: Dispatcher
-    let operation: Operation
-    let body: @Sendable () async -> Reply
-
-    /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy
-    /// one.
-    package var endsWithConnection: Bool { self.operation.isModern }
-
-    /// Runs the handler and answers, also when its task is cancelled.
-    ///
-    /// The call counts as running from its dispatch until this returns, so every pending call is run, once.
-    package func run() async -> Reply {
-        let reply = await self.body()
-        self.dispatcher.gate.leave(self.operation.message)
-        return reply
+    /// A call has returned.
+    func leave(_ operation: Operation) {
+        self.gate.leave(operation.message)
+        self.letGo(operation, operation)
     }
 
-    /// The answer to give in its stead when it has taken longer than `limit`.
-    package func timedOut(after limit: Duration) -> Reply {
-        self.dispatcher.fail(
-            self.operation,
-            Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled."))
-    }
+    /// Forgets what nobody came back for. Called once a second by a transport.
+    package func sweep() { self.held.sweep(now: self.environment.wallTime()) }
 
-    /// The answer to give in its stead when the server stops first.
-    package func cutShort() -> Reply {
-        self.dispatcher.fail(
-            self.operation,
-            Refusal(
-                503, .internalError, "The server is stopping and could not finish this call. Try again.",
-                retryAfterSeconds: 1))
+    /// What the client can do: on this request (modern), or by its session's `initialize` (legacy).
+    func capabilities(of operation: Operation) -> ClientCapabilities {
+        if !operation.isModern { return operation.session?.capabilities ?? [] }
+        let bytes = operation.bytes
+        return ClientCapabilities(operation.params.meta.clientCapabilities, in: bytes.span)
     }
 }

@@ -25,16 +25,23 @@ package struct DispatcherEnvironment: Sendable {
     package var monotonicNanoseconds: @Sendable () -> Int64
     package var wallTime: @Sendable () -> WallTime
     package var randomBits: @Sendable () -> UInt128
+    /// Names this process to itself in what clients bring back.
+    package var worker: UInt32
     package var logger: Logger
 
     package init(
         monotonicNanoseconds: @escaping @Sendable () -> Int64 = SystemTime.monotonicNanoseconds,
         wallTime: @escaping @Sendable () -> WallTime = SystemTime.wallTime,
-        randomBits: @escaping @Sendable () -> UInt128 = { UInt128.random(in: .min ... .max) }, logger: Logger
+        randomBits: @escaping @Sendable () -> UInt128 = { UInt128.random(in: .min ... .max) },
+        worker: UInt32 = UInt32.random(in: .min ... .max), logger: Logger
     ) {
         self.monotonicNanoseconds = monotonicNanoseconds
         self.wallTime = wallTime
         self.randomBits = randomBits
+        self.worker = worker
         self.logger = logger
     }
+
+    /// 64 random bits.
+    func randomNumber() -> UInt64 { UInt64(truncatingIfNeeded: self.randomBits()) }
 }

@@ -8,20 +8,33 @@ package struct IncomingMessage: Sendable {
     package let headers: MessageHeaders
     /// Whether the transport has headers that mirror the body (HTTP) or has none (in memory, stdio).
     package let mirrorsHeaders: Bool
+    /// Whether the client takes an event stream as the answer.
+    package let acceptsStreams: Bool
     package let principal: Principal?
     /// The client's address, for limits on anonymous callers; `nil` when there is none.
     package let address: String?
+    /// Where it came from, and where all answers go, on transports that are one stream of bytes.
+    package let channel: MessageChannel?
 
     package init(
         bytes: [UInt8], bodyStart: Int = 0, headers: MessageHeaders = MessageHeaders(), mirrorsHeaders: Bool = false,
-        principal: Principal? = nil, address: String? = nil
+        acceptsStreams: Bool = false, principal: Principal? = nil, address: String? = nil,
+        channel: MessageChannel? = nil
     ) {
         self.bytes = bytes
         self.bodyStart = bodyStart
         self.headers = headers
         self.mirrorsHeaders = mirrorsHeaders
+        self.acceptsStreams = acceptsStreams
         self.principal = principal
         self.address = address
+        self.channel = channel
+    }
+
+    /// One message of a batch, as if it had come alone.
+    func element(_ range: Range<Int>) -> IncomingMessage {
+        IncomingMessage(
+            bytes: Array(self.bytes[range]), principal: self.principal, address: self.address, channel: self.channel)
     }
 }
 
@@ -49,4 +62,6 @@ package enum Dispatch: Sendable {
     case reply(Reply)
     /// A handler has to run, off the event loop. The transport runs it exactly once.
     case call(PendingCall)
+    /// A stream is open: read it until it ends or the client goes.
+    case stream(OpenStream)
 }

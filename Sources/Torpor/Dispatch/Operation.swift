@@ -1,7 +1,7 @@
-import Logging
+import Synchronization
 
-/// One request under way: its message, and what the checks made of it. The only object that a request allocates for
-/// itself.
+/// One request under way: its message, what the checks made of it, and what has left it. The only object that a request
+/// allocates for itself.
 final class Operation: Sendable {
     let message: IncomingMessage
     let envelope: Envelope
@@ -11,12 +11,13 @@ final class Operation: Sendable {
     let session: SessionToken?
     /// When it was dispatched, on the monotonic clock.
     let startNanoseconds: Int64
-    let logger: Logger
+    /// The batch that it came in; what it says goes into the batch's stream.
+    let batch: Operation?
+    let output = Mutex(Output())
 
     init(
         message: IncomingMessage, envelope: Envelope, method: RequestMethod, revision: ProtocolRevision,
-        session: SessionToken?,
-        startNanoseconds: Int64, logger: Logger
+        session: SessionToken?, startNanoseconds: Int64, batch: Operation? = nil
     ) {
         self.message = message
         self.envelope = envelope
@@ -24,10 +25,68 @@ final class Operation: Sendable {
         self.revision = revision
         self.session = session
         self.startNanoseconds = startNanoseconds
-        self.logger = logger
+        self.batch = batch
     }
 
     var bytes: [UInt8] { self.message.bytes }
     var params: Envelope.Params { self.envelope.params }
     var isModern: Bool { self.revision.era == .modern }
+
+    /// The trace that the request says it belongs to (2026-07-28, `_meta`; W3C Trace Context), in hexadecimal.
+    var traceID: String? {
+        let bytes = self.bytes
+        return TraceParent(self.params.meta.traceParent, in: bytes.span)?.traceID
+    }
+
+    /// What has left the request, and how more would leave it.
+    struct Output {
+        /// How its messages travel; set while it runs.
+        var carrier: (any CallCarrier)?
+        var call: UInt64 = 0
+        /// Opened at its first message.
+        var stream: MessageStream?
+        /// The client has cancelled it and wants no answer.
+        var isWithdrawn = false
+        /// It has been answered, or given up.
+        var hasEnded = false
+        /// The newest progress that was sent, and when.
+        var progress = -Double.infinity
+        var progressNanoseconds: Int64 = 0
+        /// Log messages within the second that began then.
+        var logs = 0
+        var logSecond: Int64 = 0
+        /// The questions to its client, once there is one.
+        var interview: Interview?
+        /// What the handler has done that it must not do twice.
+        var unrepeatable: String?
+    }
+}
+
+/// How a transport carries what a running call says before its answer, and ends the call early.
+package protocol CallCarrier: AnyObject, Sendable {
+    /// The call has something to say: the transport reads `stream` from now on, and sends its messages before the
+    /// answer. The answer will be the stream's last message.
+    func open(_ stream: MessageStream, of call: UInt64)
+    /// The call's task is to be cancelled.
+    func cancel(_ call: UInt64)
+}
+
+extension Operation: Withdrawable {
+    func withdraw() {
+        let (carrier, call) = self.output.withLock { output in
+            output.isWithdrawn = true
+            return (output.hasEnded ? nil : output.carrier, output.call)
+        }
+        carrier?.cancel(call)
+    }
+
+    /// The call runs from now on.
+    /// - Returns: `false` when its client has cancelled it already.
+    func begin(_ carrier: (any CallCarrier)?, as call: UInt64) -> Bool {
+        self.output.withLock { output in
+            output.carrier = carrier
+            output.call = call
+            return !output.isWithdrawn
+        }
+    }
 }

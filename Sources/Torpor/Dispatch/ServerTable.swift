@@ -14,6 +14,11 @@ package final class ServerTable: Sendable {
     let lists: ListOptions
     /// The end of every modern result: `,"resultType":"complete","_meta":{…serverInfo…}}`.
     let modernEnd: [UInt8]
+    /// The end of a result that asks the client: `,"resultType":"input_required","_meta":{…serverInfo…}}`.
+    let inputRequiredEnd: [UInt8]
+    /// The changes that the server declares, and the way to those who want to hear of them.
+    let announces: ServerChanges
+    package let changes = ChangeFeed()
     /// The result of `server/discover`.
     let discovery: [UInt8]
     /// By revision index: `"capabilities":…,"serverInfo":…` and instructions, for `initialize`.
@@ -23,6 +28,7 @@ package final class ServerTable: Sendable {
     init(_ definition: ServerDefinition) {
         self.implementation = definition.implementation
         self.lists = definition.lists
+        self.announces = definition.announces
         self.tools = NameTable(definition.tools.map { ($0.description.name, CompiledTool($0)) }, of: "tools")
         self.resources = NameTable(definition.resources.map { ($0.description.uri, $0) }, of: "resources")
         self.templates = definition.templates
@@ -37,14 +43,12 @@ package final class ServerTable: Sendable {
             Set(definition.templates.map(\.description.uriTemplate)).count == definition.templates.count,
             "no two resource templates are the same")
 
-        var end = JSONWriter(capacity: 200)
-        end.raw(",\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":")
-        self.implementation.write(to: &end, for: .v2026_07_28)
-        end.raw("}}")
-        self.modernEnd = end.bytes
+        let end = Self.end(",\"resultType\":\"complete\"", definition.implementation)
+        self.modernEnd = end
+        self.inputRequiredEnd = Self.end(",\"resultType\":\"input_required\"", definition.implementation)
 
         let list = { (name: StaticString, entries: [@Sendable (inout JSONWriter, ProtocolRevision) -> Void]) in
-            EncodedList(name, entries: entries, options: definition.lists, modernEnd: end.bytes)
+            EncodedList(name, entries: entries, options: definition.lists, modernEnd: end)
         }
         self.toolLists = list("tools", definition.tools.map { tool in { tool.description.write(to: &$0, for: $1) } })
         self.resourceLists = list(
@@ -55,9 +59,14 @@ package final class ServerTable: Sendable {
         self.promptLists = list(
             "prompts", definition.prompts.map { prompt in { prompt.description.write(to: &$0, for: $1) } })
 
+        precondition(
+            (!definition.announces.contains(.tools) || self.hasTools)
+                && (!definition.announces.contains(.prompts) || self.hasPrompts)
+                && (definition.announces.isDisjoint(with: [.resources, .resourceUpdates]) || self.hasResources),
+            "a server announces changes of what it offers")
         let capabilities = Self.capabilities(
             tools: self.hasTools, resources: self.hasResources, prompts: self.hasPrompts,
-            completions: self.hasCompletions)
+            completions: self.hasCompletions, announces: definition.announces)
         self.discovery = Self.discovery(definition, capabilities, modernEnd: self.modernEnd)
         self.introductions = ProtocolRevision.allCases.map { Self.introduction(definition, capabilities, for: $0) }
     }
@@ -65,17 +74,36 @@ package final class ServerTable: Sendable {
     /// The members of an `initialize` result beside `protocolVersion`, without the brace that opens it.
     func introduction(for revision: ProtocolRevision) -> [UInt8] { self.introductions[revision.index] }
 
+    /// Tells of a change.
+    /// - Precondition: The server declares changes of this kind.
+    func announce(_ change: ServerChange) {
+        precondition(
+            self.announces.contains(change.kind), "\(self.implementation.name) announces what it does not declare: \(change)")
+        self.changes.publish(change)
+    }
+
+    private static func end(_ start: StaticString, _ implementation: Implementation) -> [UInt8] {
+        var end = JSONWriter(capacity: 200)
+        end.raw(start)
+        end.raw(",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":")
+        implementation.write(to: &end, for: .v2026_07_28)
+        end.raw("}}")
+        return end.bytes
+    }
+
     private static func capabilities(
-        tools: Bool, resources: Bool, prompts: Bool, completions: Bool
+        tools: Bool, resources: Bool, prompts: Bool, completions: Bool, announces: ServerChanges
     ) -> @Sendable (inout JSONWriter, ProtocolRevision) -> Void {
         { writer, revision in
             writer.beginObject()
-            for (name, isOffered) in [
-                ("completions", completions && revision >= .v2025_03_26), ("prompts", prompts),
-                ("resources", resources), ("tools", tools),
+            for (name, isOffered, listChanges) in [
+                ("completions", completions && revision >= .v2025_03_26, ServerChanges()), ("logging", true, []),
+                ("prompts", prompts, .prompts), ("resources", resources, .resources), ("tools", tools, .tools),
             ] where isOffered {
                 writer.key(name)
                 writer.beginObject()
+                if !announces.isDisjoint(with: listChanges) { writer.member("listChanged", true) }
+                if listChanges == .resources, announces.contains(.resourceUpdates) { writer.member("subscribe", true) }
                 writer.endObject()
             }
             writer.endObject()

@@ -19,6 +19,8 @@ public struct Tool: ServerComponent {
 
     package let description: ToolDescription
     package let handler: Handler
+    /// What a client must offer for the tool to be called.
+    package let requires: ClientCapabilities
 
     /// A tool whose handler runs off the event loop and may wait.
     ///
@@ -29,15 +31,18 @@ public struct Tool: ServerComponent {
     ///   - title: A name for people.
     ///   - annotations: Hints for the client.
     ///   - inputSchema: Replaces the schema derived from `Input`.
+    ///   - requires: What the client must offer. Without it the call is refused before the handler runs: with `-32021`
+    ///     from 2026-07-28 on, with a tool error before.
     /// - Precondition: A schema can be derived from `Input` (see ``ToolInput``) unless `inputSchema` is given.
     public init<Input: ToolInput, Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
         icons: [Icon] = [],
-        inputSchema: JSONSchema? = nil, handler: @escaping @Sendable (Input, Call) async throws -> Output
+        inputSchema: JSONSchema? = nil, requires: ClientCapabilities = [],
+        handler: @escaping @Sendable (Input, Call) async throws -> Output
     ) {
         self.init(
             name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.self,
-            .concurrent { call in try await handler(call.arguments(as: Input.self), call).toolResult })
+            requires, .concurrent { call in try await handler(call.arguments(as: Input.self), call).toolResult })
     }
 
     /// A tool whose handler runs on the event loop.
@@ -53,7 +58,7 @@ public struct Tool: ServerComponent {
     ) -> Tool {
         Tool(
             name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.self,
-            .inline { call in try handler(call.arguments(as: Input.self), call).toolResult })
+            [], .inline { call in try handler(call.arguments(as: Input.self), call).toolResult })
     }
 
     /// A tool without arguments whose handler runs on the event loop.
@@ -63,18 +68,18 @@ public struct Tool: ServerComponent {
         handler: @escaping @Sendable (Call) throws -> Output
     ) -> Tool {
         Tool(
-            name, description, title, annotations, icons, .empty, Output.self,
+            name, description, title, annotations, icons, .empty, Output.self, [],
             .inline { call in try handler(call).toolResult })
     }
 
     /// A tool without arguments.
     public init<Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
-        icons: [Icon] = [],
+        icons: [Icon] = [], requires: ClientCapabilities = [],
         handler: @escaping @Sendable (Call) async throws -> Output
     ) {
         self.init(
-            name, description, title, annotations, icons, .empty, Output.self,
+            name, description, title, annotations, icons, .empty, Output.self, requires,
             .concurrent { call in try await handler(call).toolResult })
     }
 
@@ -82,16 +87,17 @@ public struct Tool: ServerComponent {
     public init<Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
         icons: [Icon] = [],
-        inputSchema: JSONSchema, handler: @escaping @Sendable (JSONObject, Call) async throws -> Output
+        inputSchema: JSONSchema, requires: ClientCapabilities = [],
+        handler: @escaping @Sendable (JSONObject, Call) async throws -> Output
     ) {
         self.init(
-            name, description, title, annotations, icons, inputSchema, Output.self,
+            name, description, title, annotations, icons, inputSchema, Output.self, requires,
             .concurrent { call in try await handler(call.arguments, call).toolResult })
     }
 
     private init<Output: ToolOutput>(
         _ name: String, _ description: String, _ title: String?, _ annotations: ToolAnnotations?, _ icons: [Icon],
-        _ inputSchema: JSONSchema, _ output: Output.Type, _ handler: Handler
+        _ inputSchema: JSONSchema, _ output: Output.Type, _ requires: ClientCapabilities, _ handler: Handler
     ) {
         precondition(Self.isName(name), "\(name) is no tool name: 1 to 64 characters of A-Z a-z 0-9 _ . / -")
         precondition(inputSchema.describesObject, "the input schema of \(name) has \"type\": \"object\" at its root")
@@ -99,6 +105,7 @@ public struct Tool: ServerComponent {
             name: name, title: title, description: description, icons: icons, inputSchema: inputSchema,
             outputSchema: Output.outputSchema, annotations: annotations)
         self.handler = handler
+        self.requires = requires
     }
 
     private static func isName(_ name: String) -> Bool {

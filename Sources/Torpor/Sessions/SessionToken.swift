@@ -14,10 +14,12 @@ package struct SessionToken: Sendable, Equatable {
     package let owner: OwnerDigest
     /// The store in which the session's state would lie; a token from another deployment is foreign.
     package let store: UInt128
+    /// From when on it is not honoured. Not part of what is sealed: the lifetime is the server's.
+    package let expiry: WallTime
 
     package init(
         id: UInt128, created: WallTime, revision: ProtocolRevision, capabilities: ClientCapabilities,
-        owner: OwnerDigest, store: UInt128
+        owner: OwnerDigest, store: UInt128, expiry: WallTime
     ) {
         self.id = id
         self.created = created
@@ -25,10 +27,13 @@ package struct SessionToken: Sendable, Equatable {
         self.capabilities = capabilities
         self.owner = owner
         self.store = store
+        self.expiry = expiry
     }
 
     /// The name by which a tombstone knows the session.
-    package var tombstoneName: UInt64 { UInt64(truncatingIfNeeded: self.id) }
+    package var tombstoneName: UInt64 { Self.tombstoneName(of: self.id) }
+
+    static func tombstoneName(of id: UInt128) -> UInt64 { UInt64(truncatingIfNeeded: id) }
 }
 
 /// 128 bits of a digest over a principal.
@@ -86,7 +91,8 @@ extension SessionToken {
     }
 
     /// Opens what a client sent; `nil` when it is not ours, was tampered with, or its key has been retired.
-    package static func open(_ text: [UInt8], with keys: SealingKeys) -> SessionToken? {
+    /// - Parameter lifetime: How long a session is honoured from its creation on.
+    package static func open(_ text: [UInt8], with keys: SealingKeys, lifetime: Duration) -> SessionToken? {
         guard text.count == self.textCount, let bytes = Base64.decodeURLSafe(text),
             bytes.count == self.clearCount + self.sealedCount + self.tagCount, bytes[0] == self.version,
             let key = keys.key(named: UInt32(bigEndianBytes: bytes[1..<5]))
@@ -102,28 +108,14 @@ extension SessionToken {
         else { return nil }
         let secret = Array(opened)
         guard let revision = ProtocolRevision.allCases.first(where: { $0.index == Int(secret[8]) }) else { return nil }
+        let created = WallTime(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: secret[0..<8])))
         return SessionToken(
-            id: id, created: WallTime(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: secret[0..<8]))),
-            revision: revision,
+            id: id, created: created, revision: revision,
             capabilities: ClientCapabilities(rawValue: UInt16(bigEndianBytes: secret[9..<11])),
             owner: OwnerDigest(bits: UInt128(bigEndianBytes: secret[11..<27])),
-            store: UInt128(bigEndianBytes: secret[27..<43]))
+            store: UInt128(bigEndianBytes: secret[27..<43]), expiry: created + lifetime)
     }
 
     // Twelve zero bytes; a nonce of that size is always accepted.
     private static let nonce = try! AES.GCM.Nonce(data: [UInt8](repeating: 0, count: 12))
-}
-
-extension SealingKeys.Key {
-    fileprivate func derived(for id: UInt128) -> SymmetricKey {
-        HKDF<SHA256>.expand(pseudoRandomKey: self.root, info: id.bigEndianBytes, outputByteCount: 32)
-    }
-}
-
-extension FixedWidthInteger {
-    fileprivate var bigEndianBytes: [UInt8] { withUnsafeBytes(of: self.bigEndian) { Array($0) } }
-
-    fileprivate init(bigEndianBytes bytes: some Sequence<UInt8>) {
-        self = bytes.reduce(0) { $0 << 8 | Self(truncatingIfNeeded: $1) }
-    }
 }

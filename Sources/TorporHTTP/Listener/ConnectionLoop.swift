@@ -3,6 +3,7 @@ import Metrics
 import NIOCore
 import Synchronization
 import Torpor
+import TorporCore
 
 /// What the connections of one event loop share. Used on that loop only, hence without locks.
 final class ConnectionLoop {
@@ -26,6 +27,10 @@ final class ConnectionLoop {
     private let callTicks: Int
     /// How calls come back to the loop.
     let returns: CallReturns
+    private let buffers: ByteBudget
+    private var bound: NIOLoopBound<ConnectionLoop> { NIOLoopBound(self, eventLoop: self.eventLoop) }
+    /// Swept once a second, by one of the loops.
+    private let swept: Dispatcher?
     private let lag: Timer
     private var expectedTickNanoseconds: Int64 = 0
 
@@ -33,8 +38,13 @@ final class ConnectionLoop {
     /// The most connections beyond the limits that are open only to be told so.
     static let turnedAwayMax = 64
 
-    init(_ eventLoop: any EventLoop, callTicks: Int, heartbeat: Heartbeat?) {
+    init(
+        _ eventLoop: any EventLoop, callTicks: Int, buffers: ByteBudget, heartbeat: Heartbeat?,
+        swept: Dispatcher?
+    ) {
         self.eventLoop = eventLoop
+        self.buffers = buffers
+        self.swept = swept
         self.callTicks = callTicks
         self.returns = CallReturns(eventLoop)
         self.heartbeat = heartbeat
@@ -45,7 +55,8 @@ final class ConnectionLoop {
     /// Begins to tick.
     func start() {
         self.expectedTickNanoseconds = SystemTime.monotonicNanoseconds() + Self.tickInterval.nanoseconds
-        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+        let bound = self.bound
+        self.returns.belong(to: bound)
         self.ticking = self.eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) {
             _ in
             bound.value.beat()
@@ -71,6 +82,7 @@ final class ConnectionLoop {
         self.heartbeat?.beat(at: UInt64(now))
         self.date = HTTPDate.field(secondsSince1970: Int(SystemTime.wallTime().milliseconds / 1_000))
         self.tick += 1
+        self.swept?.sweep()
         for connection in Array(self.connections.values) { connection.checkTimeLimits() }
         // Also those whose connection is gone.
         for call in self.calls.values where self.tick - call.startTick >= self.callTicks { call.task.cancel() }
@@ -83,16 +95,45 @@ final class ConnectionLoop {
         self.noteDrained()
     }
 
-    /// A name for the next call, never used again.
-    func newCallName() -> UInt64 {
+    /// Runs a call off the loop.
+    /// - Parameters:
+    ///   - connection: Waits for its answer.
+    ///   - channel: Gets the answer when no connection does.
+    ///   - reservedBytes: The request's share of the common budget, released when the call has returned.
+    func run(
+        _ call: PendingCall, for connection: MCPConnection?, channel: MessageChannel? = nil, reservedBytes: Int
+    ) -> RunningCall {
         self.nextCall += 1
-        return self.nextCall
+        let name = self.nextCall
+        let (returns, bound) = (self.returns, self.bound)
+        // Owned by the loop, see `RunningCall.task`.
+        let task = Task {
+            let end = await call.run(over: returns, as: name)
+            if let channel, case .reply(let reply) = end, !reply.body.isEmpty {
+                // A channel that has closed, or has no room, is one that nobody reads.
+                try? await channel.output.send(reply.body)
+            }
+            returns.execute { bound.value.callReturned(name, end) }
+        }
+        let running = RunningCall(
+            name: name, call: call, task: task, startTick: self.tick, reservedBytes: reservedBytes,
+            connection: connection)
+        self.calls[name] = running
+        return running
     }
 
     /// A call has returned, whether or not anybody still waits for it.
-    func callEnded(_ name: UInt64) {
-        self.calls[name] = nil
+    private func callReturned(_ name: UInt64, _ end: PendingCall.End) {
+        guard let ended = self.calls.removeValue(forKey: name) else { preconditionFailure("a call ends once") }
+        self.buffers.release(ended.reservedBytes)
+        ended.connection?.callEnded(name, end)
         self.noteDrained()
+    }
+
+    /// A call has something to say before its answer.
+    func opened(_ stream: MessageStream, of name: UInt64) {
+        guard let connection = self.calls[name]?.connection else { return stream.abandon() }
+        connection.opened(stream, of: name)
     }
 
     // MARK: Stopping
@@ -131,13 +172,17 @@ struct RunningCall {
     let startTick: Int
     /// The request's share of the common budget.
     let reservedBytes: Int
+    /// Waits for its answer; `nil` for a call of a channel.
+    let connection: MCPConnection?
 }
 
 /// The way of calls back to their event loop, closed before the loop shuts down: a handler that ignores its
 /// cancellation returns later.
-final class CallReturns: Sendable {
+final class CallReturns: CallCarrier {
     private let eventLoop: any EventLoop
     private let isOpen = Mutex(true)
+    /// Set before the first call runs.
+    private let loop = Mutex<NIOLoopBound<ConnectionLoop>?>(nil)
 
     init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -148,6 +193,21 @@ final class CallReturns: Sendable {
         }
     }
 
+    func belong(to loop: NIOLoopBound<ConnectionLoop>) { self.loop.withLock { $0 = loop } }
+
+    func open(_ stream: MessageStream, of call: UInt64) {
+        guard let loop = self.loop.withLock({ $0 }) else { return stream.abandon() }
+        self.execute { loop.value.opened(stream, of: call) }
+    }
+
+    func cancel(_ call: UInt64) {
+        guard let loop = self.loop.withLock({ $0 }) else { return }
+        self.execute { loop.value.calls[call]?.task.cancel() }
+    }
+
     /// On return nothing more is brought to the loop.
-    func close() { self.isOpen.withLock { $0 = false } }
+    func close() {
+        self.isOpen.withLock { $0 = false }
+        self.loop.withLock { $0 = nil }
+    }
 }

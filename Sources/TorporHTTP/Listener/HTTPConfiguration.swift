@@ -11,6 +11,9 @@ public struct HTTPConfiguration: Sendable {
     /// Threads that read and write sockets and run inline handlers. Default: the number of cores, at most 8.
     public var eventLoopCount = HTTPConfiguration.eventLoopCountDefault
 
+    /// Whether clients of 2024-11-05 are served, at `/sse`. Default `true`.
+    public var servesSSETransport = true
+
     /// Names beside the loopback ones by which the server may be addressed (`Host`); a foreign one is answered 403.
     /// Empty means: any name when listening beyond loopback, none otherwise. Without ports.
     public var allowedHosts: [String] = []
@@ -42,6 +45,9 @@ public struct HTTPConfiguration: Sendable {
     public var idleTimeout = Duration.seconds(75)
     /// How long a client may leave an answer unread; then the connection is closed. Default 30 s.
     public var writeTimeout = Duration.seconds(30)
+    /// How long a stream may be silent before a comment is sent, which keeps it alive and finds out dead clients. A call
+    /// that has said nothing for so long is answered by a stream. Default 15 s.
+    public var heartbeatInterval = Duration.seconds(15)
     /// How long a call may run; then it is cancelled and answered with an error. Default 10 min.
     public var callTimeout = Duration.seconds(600)
 

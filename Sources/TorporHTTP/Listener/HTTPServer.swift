@@ -21,6 +21,12 @@ public final class HTTPServer: Service {
         public let runningCalls: Int
         /// Bytes of large requests that are arriving and large answers that are not read.
         public let bufferedBytes: Int
+        /// Streams that are open, or that a client may come back for.
+        public let streams: Int
+        /// Bytes of messages that wait in streams or are kept for clients that come back.
+        public let streamBytes: Int
+        /// Sessions that hold anything in memory: preferences, streams, running calls.
+        public let heldSessions: Int
         /// Sessions that were ended before their time and are still remembered for it.
         public let endedSessions: Int
         public let isListening: Bool
@@ -43,25 +49,26 @@ public final class HTTPServer: Service {
         _ server: MCPServer, configuration: HTTPConfiguration = HTTPConfiguration(),
         authentication: Authentication = .none,
         keys: SealingKeys = .perProcess(), sessionLifetime: Duration = .seconds(86_400),
-        limits: CallLimits = CallLimits(),
+        limits: CallLimits = CallLimits(), streams: StreamLimits = StreamLimits(),
         logger: Logger = Logger(label: "torpor"), onListening: (@Sendable (Int) -> Void)? = nil
     ) {
         self.init(
             server, configuration: configuration, authentication: authentication, keys: keys,
             sessionLifetime: sessionLifetime,
-            limits: limits, environment: DispatcherEnvironment(logger: logger), monitor: nil, onListening: onListening)
+            limits: limits, streams: streams, environment: DispatcherEnvironment(logger: logger), monitor: nil,
+            onListening: onListening)
     }
 
     /// - Parameter monitor: Gets a heartbeat of each event loop, once a second.
     package init(
         _ server: MCPServer, configuration: HTTPConfiguration, authentication: Authentication, keys: SealingKeys,
-        sessionLifetime: Duration, limits: CallLimits, environment: DispatcherEnvironment, monitor: ProgressMonitor?,
+        sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, environment: DispatcherEnvironment, monitor: ProgressMonitor?,
         onListening: (@Sendable (Int) -> Void)?
     ) {
         // Without a store nothing outlives a session but its id, so tokens of any process with the same keys are at
         // home here.
         self.sessions = SessionAuthority(keys: keys, lifetime: sessionLifetime, store: 0)
-        let dispatcher = Dispatcher(server: server, sessions: self.sessions, limits: limits, environment: environment)
+        let dispatcher = Dispatcher(server: server, sessions: self.sessions, limits: limits, streams: streams, environment: environment)
         self.listener = ListenerState(
             dispatcher: dispatcher, configuration: configuration, authentication: authentication,
             logger: environment.logger)
@@ -75,7 +82,9 @@ public final class HTTPServer: Service {
     public var statistics: Statistics {
         Statistics(
             connections: self.listener.gate.count, runningCalls: self.listener.dispatcher.runningCallCount,
-            bufferedBytes: self.listener.buffers.usedBytes, endedSessions: self.sessions.tombstoneCount,
+            bufferedBytes: self.listener.buffers.usedBytes, streams: self.listener.dispatcher.streamCount,
+            streamBytes: self.listener.dispatcher.streamBytes,
+            heldSessions: self.listener.dispatcher.heldSessionCount, endedSessions: self.sessions.tombstoneCount,
             isListening: self.listening.load(ordering: .relaxed), isDraining: self.listener.isDraining)
     }
 
@@ -121,18 +130,25 @@ public final class HTTPServer: Service {
         ConnectionLoop
     >] {
         var loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] = [:]
-        let callTicks = self.listener.callTicks
+        let (callTicks, buffers, dispatcher) = (self.listener.callTicks, self.listener.buffers, self.listener.dispatcher)
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let heartbeat = self.monitor?.beat(
                 for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
+            let swept = index == 0 ? dispatcher : nil
             loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
-                let loop = ConnectionLoop(eventLoop, callTicks: callTicks, heartbeat: heartbeat)
+                let loop = ConnectionLoop(
+                    eventLoop, callTicks: callTicks, buffers: buffers, heartbeat: heartbeat,
+                    swept: swept)
                 loop.start()
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
         }
         return loops
     }
+
+    /// `TCP_USER_TIMEOUT` of Linux: how long sent bytes may stay unacknowledged. In milliseconds.
+    private static let acknowledgementTimeout = ChannelOptions.Types.SocketOption(
+        level: .tcp, name: NIOBSDSocket.Option(rawValue: 18))
 
     private func bind(
         _ group: MultiThreadedEventLoopGroup, _ loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>]
@@ -144,6 +160,10 @@ public final class HTTPServer: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // A client that has vanished without a word does not acknowledge what it is sent; the kernel gives up on it
+            // then, not after a quarter of an hour.
+            .childChannelOption(
+                Self.acknowledgementTimeout, value: configuration.writeTimeout.wholeMilliseconds)
             // What an unread connection may hold beside the answer that is counted: as much as is never counted.
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 8 << 10, high: 16 << 10))
             // What one read may bring beyond the limit at which reading stops.

@@ -4,7 +4,7 @@ import TorporProtocol
 
 extension ListenerState {
     /// Checks `Host`, `Origin` and the path.
-    func checkAccess(_ request: HTTPRequest, _ exchange: inout MCPConnection.Exchange) throws(Refusal) {
+    func checkAccess(_ request: HTTPRequest, _ exchange: inout MCPConnection.Exchange) throws(Refusal) -> Endpoint {
         let bytes = request.bytes.span
         if let host = request.head.host, !self.rules.allows(host: host, in: bytes) {
             throw Refusal(
@@ -18,25 +18,31 @@ extension ListenerState {
             exchange.origin = request.bytes[origin]
         }
         let path = request.head.path
-        guard path.count == self.path.count, request.bytes[path].elementsEqual(self.path) else {
-            throw Refusal(
-                404, .invalidRequest, "There is nothing at this path; the endpoint is \(self.configuration.path).")
+        if path.count == self.path.count, request.bytes[path].elementsEqual(self.path) { return .mcp }
+        if self.configuration.servesSSETransport {
+            if request.bytes[path].elementsEqual(Endpoint.ssePath.utf8) { return .sse }
+            if request.bytes[path].elementsEqual(Endpoint.sseMessagesPath.utf8) { return .sseMessages }
         }
+        throw Refusal(404, .invalidRequest, "There is nothing at this path; the endpoint is \(self.configuration.path).")
     }
 
-    /// The message of a request, with the principal whose token it carries.
-    func message(_ request: HTTPRequest, address: String) throws(Refusal) -> IncomingMessage {
+    /// The message of a request.
+    func message(
+        _ request: HTTPRequest, _ principal: Principal?, _ accepted: MediaType, address: String
+    ) -> IncomingMessage {
         let head = request.head
         return IncomingMessage(
             bytes: request.bytes, bodyStart: request.body.lowerBound,
             headers: MessageHeaders(
                 protocolVersion: head.protocolVersion, method: head.mcpMethod, name: head.mcpName,
-                sessionID: head.sessionID),
-            mirrorsHeaders: true, principal: try self.principal(request), address: address)
+                sessionID: head.sessionID, lastEventID: head.lastEventID,
+                parameters: head.parameters.isEmpty
+                    ? [] : head.parameters.map { MessageHeaders.Parameter(name: $0.name, value: $0.value) }),
+            mirrorsHeaders: true, acceptsStreams: accepted.contains(.events), principal: principal, address: address)
     }
 
     /// Who calls, from the bearer token (RFC 6750, 2.1). Other ways of sending a token are not looked at.
-    private func principal(_ request: HTTPRequest) throws(Refusal) -> Principal? {
+    func principal(_ request: HTTPRequest) throws(Refusal) -> Principal? {
         guard case .tokens(let file) = self.authentication.kind else { return nil }
         guard let field = request.head.authorization else {
             throw Refusal(401, .invalidRequest, "A bearer token is needed.")
@@ -50,41 +56,92 @@ extension ListenerState {
     }
 
     /// Checks `Content-Type` and `Accept` of a POST.
-    func checkMediaTypes(_ request: HTTPRequest) throws(Refusal) {
-        guard let type = request.head.contentType, MediaType.isJSON(request.bytes[type]) else {
+    func checkMediaTypes(_ request: HTTPRequest, _ accepted: MediaType) throws(Refusal) {
+        guard let type = request.head.contentType, MediaType(of: request.bytes, type) == .json else {
             throw Refusal(415, .invalidRequest, "The body must be application/json.")
         }
-        guard let accept = request.head.accept else { return }
-        if MediaType.acceptsJSON(request.bytes[accept]) { return }
-        for range in request.head.acceptRepeats where MediaType.acceptsJSON(request.bytes[range]) { return }
-        throw Refusal(406, .invalidRequest, "The client must accept application/json and text/event-stream.")
+        guard request.head.accept == nil || accepted.contains(.json) else {
+            throw Refusal(406, .invalidRequest, "The client must accept application/json and text/event-stream.")
+        }
     }
 }
 
-/// The two fields that speak of media types.
-enum MediaType {
-    /// Whether a `Content-Type` is `application/json`, with any parameters.
-    static func isJSON(_ field: ArraySlice<UInt8>) -> Bool {
-        self.type(field[...]).elementsEqual("application/json".utf8, by: { self.lowercased($0) == $1 })
-    }
+/// What a listener serves, by path.
+enum Endpoint {
+    /// Streamable HTTP.
+    case mcp
+    /// The stream of the transport of 2024-11-05.
+    case sse
+    /// Where its clients post.
+    case sseMessages
 
-    /// Whether an `Accept` list has JSON in it, by name or by wildcard. Weights are not looked at.
-    static func acceptsJSON(_ field: ArraySlice<UInt8>) -> Bool {
-        field.split(separator: UInt8(ascii: ",")).contains { entry in
-            let type = self.type(entry)
-            return ["application/json", "*/*", "application/*"].contains { name in
-                type.elementsEqual(name.utf8, by: { self.lowercased($0) == $1 })
-            }
+    static let ssePath = "/sse"
+    static let sseMessagesPath = "/sse/messages"
+}
+
+/// The media types that matter here, of those that a field names.
+struct MediaType: OptionSet {
+    let rawValue: UInt8
+
+    /// `application/json`, by name or by a wildcard.
+    static let json = MediaType(rawValue: 1 << 0)
+    /// `text/event-stream`, by name: a wildcard does not tell that a client can read streams.
+    static let events = MediaType(rawValue: 1 << 1)
+
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// What a client accepts, by all its `Accept` fields. Weights are not looked at.
+    static func accepted(by request: HTTPRequest) -> MediaType {
+        guard let accept = request.head.accept else { return [] }
+        return request.head.acceptRepeats.reduce(into: MediaType(request.bytes, accept)) { types, range in
+            types.formUnion(MediaType(request.bytes, range))
         }
     }
 
-    /// What stands before the parameters, without blanks.
-    private static func type(_ entry: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        let type = entry.prefix { $0 != UInt8(ascii: ";") }
-        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
-        let trimmed = type.drop(while: isBlank)
-        return trimmed.prefix(trimmed.count - trimmed.reversed().prefix(while: isBlank).count)
+    /// Reads one media type with parameters.
+    init(of bytes: [UInt8], _ field: Range<Int>) {
+        self.rawValue = 0
+        self.add(bytes, field)
     }
 
-    private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+    /// Reads a list of media types with parameters.
+    init(_ bytes: [UInt8], _ field: Range<Int>) {
+        self.rawValue = 0
+        var start = field.lowerBound
+        while start < field.upperBound {
+            var end = start
+            while end < field.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
+            self.add(bytes, start..<end)
+            start = end + 1
+        }
+    }
+
+    private mutating func add(_ bytes: [UInt8], _ entry: Range<Int>) {
+        var start = entry.lowerBound
+        while start < entry.upperBound, Self.isBlank(bytes[start]) { start += 1 }
+        var end = start
+        while end < entry.upperBound, bytes[end] != UInt8(ascii: ";") { end += 1 }
+        while end > start, Self.isBlank(bytes[end - 1]) { end -= 1 }
+        let name = start..<end
+        if Self.equals(bytes, name, "application/json") || Self.equals(bytes, name, "*/*")
+            || Self.equals(bytes, name, "application/*")
+        {
+            self.insert(.json)
+        } else if Self.equals(bytes, name, "text/event-stream") {
+            self.insert(.events)
+        }
+    }
+
+    private static func equals(_ bytes: [UInt8], _ range: Range<Int>, _ name: StaticString) -> Bool {
+        guard range.count == name.utf8CodeUnitCount else { return false }
+        for offset in 0..<range.count {
+            let byte = bytes[range.lowerBound + offset]
+            // The name is in lower case and as long as the range.
+            guard (0x41...0x5A).contains(byte) ? byte | 0x20 == name.utf8Start[offset] : byte == name.utf8Start[offset]
+            else { return false }
+        }
+        return true
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 }

@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import Synchronization
 import Torpor
+import TorporCore
 import TorporProtocol
 
 /// What all connections of a listener share.
@@ -14,10 +15,11 @@ final class ListenerState: Sendable {
     let rules: AccessRules
     let gate: ConnectionGate
     let buffers: ByteBudget
+    let channels: OpenChannels
     let logger: Logger
     private let draining = Atomic<Bool>(false)
 
-    let headTicks, bodyTicks, idleTicks, writeTicks, callTicks: Int
+    let headTicks, bodyTicks, idleTicks, writeTicks, callTicks, heartbeatTicks: Int
 
     init(dispatcher: Dispatcher, configuration: HTTPConfiguration, authentication: Authentication, logger: Logger) {
         self.dispatcher = dispatcher
@@ -29,6 +31,7 @@ final class ListenerState: Sendable {
         self.gate = ConnectionGate(
             connectionsMax: configuration.connectionsMax, perAddressMax: configuration.connectionsPerAddressMax)
         self.buffers = ByteBudget(configuration.buffersMax)
+        self.channels = OpenChannels(dispatcher: dispatcher)
         self.logger = logger
         // A limit of n seconds has passed for sure when n + 1 ticks have.
         self.headTicks = configuration.headTimeout.secondsRoundedUp + 1
@@ -36,6 +39,7 @@ final class ListenerState: Sendable {
         self.idleTicks = configuration.idleTimeout.secondsRoundedUp + 1
         self.writeTicks = configuration.writeTimeout.secondsRoundedUp + 1
         self.callTicks = configuration.callTimeout.secondsRoundedUp + 1
+        self.heartbeatTicks = configuration.heartbeatInterval.secondsRoundedUp
     }
 
     /// Whether a graceful stop is under way: then every answer closes its connection.

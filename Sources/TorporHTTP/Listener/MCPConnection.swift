@@ -20,6 +20,8 @@ final class MCPConnection: ChannelDuplexHandler {
         case reading
         /// A call runs off the loop; its answer is due next.
         case running(RunningCall, Exchange)
+        /// The answer is a stream of events, of which some have been sent.
+        case streaming(StreamedAnswer)
         /// The client does not read; the next request begins when it does.
         case blocked
         /// The last answer has been written; nothing more is read.
@@ -29,6 +31,10 @@ final class MCPConnection: ChannelDuplexHandler {
     /// What of a request matters for its answer.
     struct Exchange {
         var keepsAlive: Bool
+        /// HTTP/1.0 has no chunks: a stream ends with its connection.
+        var hasChunks = true
+        /// Whether the client takes a stream of events.
+        var acceptsStreams = false
         /// Whether the request was a HEAD, whose answer has no body whatever its head says.
         var isHead = false
         var origin: ArraySlice<UInt8>?
@@ -46,7 +52,7 @@ final class MCPConnection: ChannelDuplexHandler {
     /// The largest buffer that is kept for the next answer: idle connections are many. In bytes.
     private static let keptMax = 4 << 10
     /// How long a client may take to close its half when the server stops. In ticks.
-    private static let drainingLingerTicks = 2
+    static let drainingLingerTicks = 2
 
     let listener: ListenerState
     let loop: ConnectionLoop
@@ -55,18 +61,18 @@ final class MCPConnection: ChannelDuplexHandler {
     var context: ChannelHandlerContext?
     /// Bytes that arrived and have not been looked at.
     private var pending: ByteBuffer?
-    private var outgoing = ByteBuffer()
+    var outgoing = ByteBuffer()
     private var address = ""
     private var membership = Membership.none
     /// When the activity or the phase of the request began, in ticks.
-    private var sinceTick = 0
+    var sinceTick = 0
     private var phase = HTTPRequestStateMachine.Phase.idle
     /// Shares of the common budget: of a body that is arriving, and of an answer that is not read.
     private var reservedForBody = 0
-    private var reservedForAnswer = 0
+    var reservedForAnswer = 0
     private var isReadHeld = false
     private var needsFlush = false
-    private var inputIsClosed = false
+    var inputIsClosed = false
     /// More arrived than may be held, so whatever follows is ignored.
     private var inputIsCut = false
     /// The last answer has left, and the client was told that nothing follows.
@@ -97,7 +103,11 @@ final class MCPConnection: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if case .running(let call, _) = self.activity, call.call.endsWithConnection { call.task.cancel() }
+        switch self.activity {
+        case .running(let call, _) where call.call.endsWithConnection: call.task.cancel()
+        case .streaming(let answer): self.leave(answer)
+        case .running, .reading, .blocked, .closing: break
+        }
         self.activity = .closing
         self.pending = nil
         self.machine = HTTPRequestStateMachine(limits: self.listener.limits)
@@ -148,13 +158,16 @@ final class MCPConnection: ChannelDuplexHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             self.releaseAnswer()
-            if case .blocked = self.activity {
+            switch self.activity {
+            case .blocked:
                 self.activity = .reading
                 self.sinceTick = self.loop.tick
                 self.readRequests()
                 // The answer that was unread promised that the connection stays.
                 if self.loop.isDraining { self.drain() }
                 self.flush()
+            case .streaming: self.sendMessages()
+            case .reading, .running, .closing: break
             }
         }
         context.fireChannelWritabilityChanged()
@@ -179,9 +192,12 @@ final class MCPConnection: ChannelDuplexHandler {
         switch self.activity {
         case .reading: self.closeAfterWriting()
         case .running(let call, _) where call.call.endsWithConnection: self.abandon(call)
+        case .streaming(let answer) where answer.endsWithConnection:
+            self.leave(answer)
+            self.closeAfterWriting()
         case .closing where self.outputIsClosed: self.context?.close(promise: nil)
         // Closes when what is under way has been answered and sent.
-        case .running, .blocked, .closing: break
+        case .running, .streaming, .blocked, .closing: break
         }
     }
 
@@ -196,7 +212,7 @@ final class MCPConnection: ChannelDuplexHandler {
     private var pendingCount: Int { self.pending?.readableBytes ?? 0 }
 
     /// Takes requests out of what has arrived until a call runs or no complete one is left.
-    private func readRequests() {
+    func readRequests() {
         while case .reading = self.activity, var bytes = self.pending {
             // Taken out, so that the buffer is held once and what is consumed is given back.
             self.pending = nil
@@ -248,7 +264,7 @@ final class MCPConnection: ChannelDuplexHandler {
     }
 
     /// What a request or an answer of `count` bytes takes from the common budget.
-    private static func share(of count: Int) -> Int { count > Self.smallMax ? count : 0 }
+    static func share(of count: Int) -> Int { count > Self.smallMax ? count : 0 }
 
     private func sendContinue() {
         self.outgoing.clear()
@@ -269,67 +285,80 @@ final class MCPConnection: ChannelDuplexHandler {
         return true
     }
 
+    /// Hands the request's share of the common budget to a call that outlives it.
+    func takeShareOfBody() -> Int {
+        defer { self.reservedForBody = 0 }
+        return self.reservedForBody
+    }
+
     private func handle(_ request: HTTPRequest) {
         // A client of HTTP/1.0 would have to be told that the connection stays open; it is closed instead.
         var exchange = Exchange(
             keepsAlive: request.head.isKeepAlive && request.head.minorVersion == 1 && !self.listener.isDraining,
-            isHead: request.head.method == .head)
+            hasChunks: request.head.minorVersion == 1, isHead: request.head.method == .head)
         do throws(Refusal) {
-            try self.listener.checkAccess(request, &exchange)
+            let endpoint = try self.listener.checkAccess(request, &exchange)
             if request.head.method == .options, exchange.origin != nil {
                 return self.send(
                     Reply(status: 204), exchange, extras: .init(origin: exchange.origin, isPreflight: true))
             }
-            let message = try self.listener.message(request, address: self.address)
-            switch request.head.method {
-            case .post:
-                try self.listener.checkMediaTypes(request)
-                switch self.listener.dispatcher.dispatch(message) {
-                case .reply(let reply): self.send(reply, exchange)
-                case .call(let call): self.run(call, exchange)
-                }
-            case .delete: self.send(self.listener.dispatcher.endSession(message), exchange)
-            case .get: self.send(self.listener.dispatcher.refuseStream(message), exchange)
-            default:
-                throw Refusal(405, .invalidRequest, "This endpoint takes POST, and DELETE to end a session.")
+            let principal = try self.listener.principal(request)
+            let accepted = MediaType.accepted(by: request)
+            exchange.acceptsStreams = accepted.contains(.events)
+            switch (request.head.method, endpoint) {
+            case (.post, .mcp):
+                let message = self.listener.message(request, principal, accepted, address: self.address)
+                try self.listener.checkMediaTypes(request, accepted)
+                self.act(on: self.listener.dispatcher.dispatch(message), exchange)
+            case (.get, .mcp):
+                let message = self.listener.message(request, principal, accepted, address: self.address)
+                self.act(on: self.listener.dispatcher.openStream(message), exchange)
+            case (.delete, .mcp):
+                let message = self.listener.message(request, principal, accepted, address: self.address)
+                self.send(self.listener.dispatcher.endSession(message), exchange)
+            case (.get, .sse): try self.openChannel(request, principal, exchange)
+            case (.post, .sseMessages): self.send(try self.receive(request, principal), exchange)
+            case (_, .mcp):
+                throw Refusal(
+                    405, .invalidRequest, "This endpoint takes POST, GET for a session's stream, and DELETE to end one.")
+            case (_, .sse): throw Refusal(405, .invalidRequest, "This endpoint takes GET, which opens a stream.")
+            case (_, .sseMessages): throw Refusal(405, .invalidRequest, "This endpoint takes POST.")
             }
         } catch {
             self.answer(error, exchange)
         }
     }
 
-    private func run(_ call: PendingCall, _ exchange: Exchange) {
-        let name = self.loop.newCallName()
-        let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-        let returns = self.loop.returns
-        // Owned by the loop, see `RunningCall.task`.
-        let task = Task {
-            let reply = await call.run()
-            returns.execute { bound.value.callEnded(name, reply) }
+    private func act(on dispatch: Dispatch, _ exchange: Exchange) {
+        switch dispatch {
+        case .reply(let reply): self.send(reply, exchange)
+        case .call(let call): self.run(call, exchange)
+        case .stream(let open): self.begin(open, exchange)
         }
+    }
+
+    private func run(_ call: PendingCall, _ exchange: Exchange) {
         // The request's bytes are held until the handler returns, so their share is too.
-        let running = RunningCall(
-            name: name, call: call, task: task, startTick: self.loop.tick, reservedBytes: self.reservedForBody)
-        self.reservedForBody = 0
-        self.loop.calls[name] = running
+        let running = self.loop.run(call, for: self, reservedBytes: self.takeShareOfBody())
         self.activity = .running(running, exchange)
         if self.inputIsClosed, call.endsWithConnection { self.abandon(running) }
     }
 
-    private func callEnded(_ name: UInt64, _ reply: Reply) {
-        guard let ended = self.loop.calls[name] else { preconditionFailure("a call ends once") }
-        self.listener.buffers.release(ended.reservedBytes)
-        self.loop.callEnded(name)
-        // Otherwise the client is gone, or was answered already because the call took too long.
+    /// The call of this name has ended, whether or not its client still waits for it.
+    func callEnded(_ name: UInt64, _ end: PendingCall.End) {
         guard case .running(let call, let exchange) = self.activity, call.name == name else { return }
-        self.finishCall(reply, exchange)
+        self.finishCall(end, exchange)
     }
 
-    private func finishCall(_ reply: Reply, _ exchange: Exchange) {
+    private func finishCall(_ end: PendingCall.End, _ exchange: Exchange) {
         self.activity = .reading
         var exchange = exchange
         if self.listener.isDraining { exchange.keepsAlive = false }
-        self.send(reply, exchange)
+        switch end {
+        case .reply(let reply): self.send(reply, exchange)
+        case .withdrawn: self.sendNothing(exchange)
+        case .streamed, .known: preconditionFailure("a call that has said something is answered by its stream")
+        }
         self.sinceTick = self.loop.tick
         self.readRequests()
         self.flush()
@@ -338,13 +367,13 @@ final class MCPConnection: ChannelDuplexHandler {
     // MARK: Answers
 
     /// Refuses a request.
-    private func answer(_ refusal: Refusal, _ exchange: Exchange) {
+    func answer(_ refusal: Refusal, _ exchange: Exchange) {
         var extras = ResponseHead.Extras(origin: exchange.origin)
         if refusal.status == 401 { extras.challenge = true }
         self.send(self.listener.dispatcher.refuse(refusal), exchange, extras: extras)
     }
 
-    private func send(_ reply: Reply, _ exchange: Exchange) {
+    func send(_ reply: Reply, _ exchange: Exchange) {
         self.send(reply, exchange, extras: .init(origin: exchange.origin))
     }
 
@@ -364,13 +393,29 @@ final class MCPConnection: ChannelDuplexHandler {
         }
         extras.sessionID = reply.sessionID
         extras.retryAfterSeconds = reply.retryAfterSeconds
-        if reply.status == 405 { extras.allow = "POST, DELETE" }
+        if reply.status == 405 { extras.allow = "POST, GET, DELETE" }
         self.outgoing.clear(minimumCapacity: 0)
         ResponseHead.write(
-            &self.outgoing, status: reply.status, contentLength: reply.body.count, date: self.loop.date,
+            &self.outgoing, status: reply.status, body: .bytes(reply.body.count), date: self.loop.date,
             keepsAlive: exchange.keepsAlive, extras: extras)
         if !exchange.isHead { self.outgoing.writeBytes(reply.body) }
         self.write()
+        self.answered(exchange)
+    }
+
+    /// Answers a request that its client has cancelled: with an answer that says nothing.
+    private func sendNothing(_ exchange: Exchange) {
+        self.outgoing.clear(minimumCapacity: 0)
+        ResponseHead.write(
+            &self.outgoing, status: exchange.acceptsStreams ? 200 : 202,
+            body: exchange.acceptsStreams ? .noEvents : .bytes(0), date: self.loop.date,
+            keepsAlive: exchange.keepsAlive, extras: .init(origin: exchange.origin))
+        self.write()
+        self.answered(exchange)
+    }
+
+    /// An answer has been written to its end.
+    func answered(_ exchange: Exchange) {
         if !exchange.keepsAlive { return self.closeAfterWriting() }
         if self.context?.channel.isWritable == false {
             self.activity = .blocked
@@ -380,7 +425,7 @@ final class MCPConnection: ChannelDuplexHandler {
         }
     }
 
-    private func write() {
+    func write() {
         guard let context = self.context else { return }
         context.write(self.wrapOutboundOut(self.outgoing), promise: nil)
         self.needsFlush = true
@@ -388,7 +433,7 @@ final class MCPConnection: ChannelDuplexHandler {
         if self.outgoing.capacity > Self.keptMax { self.outgoing = ByteBuffer() }
     }
 
-    private func flush() {
+    func flush() {
         guard self.needsFlush else { return }
         self.needsFlush = false
         self.context?.flush()
@@ -402,7 +447,7 @@ final class MCPConnection: ChannelDuplexHandler {
     /// Closes once everything written has been sent, or the client has left it unread for too long.
     /// - Parameter lingers: Whether the client may still be sending: closing at once would then make the kernel throw
     ///   the answer away.
-    private func closeAfterWriting(lingers: Bool = true) {
+    func closeAfterWriting(lingers: Bool = true) {
         self.activity = .closing
         self.pending = nil
         self.machine = HTTPRequestStateMachine(limits: self.listener.limits)
@@ -440,9 +485,14 @@ final class MCPConnection: ChannelDuplexHandler {
         switch self.activity {
         case .reading: self.checkReading(age)
         case .running(let call, let exchange):
-            guard self.loop.tick - call.startTick >= self.listener.callTicks else { return }
-            call.task.cancel()
-            self.finishCall(call.call.timedOut(after: self.listener.configuration.callTimeout), exchange)
+            if self.loop.tick - call.startTick >= self.listener.callTicks {
+                call.task.cancel()
+                self.finishCall(call.call.timedOut(after: self.listener.configuration.callTimeout), exchange)
+            } else if exchange.acceptsStreams, self.loop.tick - call.startTick >= self.listener.heartbeatTicks {
+                // So that nobody on the way takes the connection for dead.
+                call.call.openStream()
+            }
+        case .streaming(let answer): self.checkStreaming(answer)
         case .blocked, .closing:
             // A stop does not wait for clients that were told everything and stay.
             let limit =
@@ -469,18 +519,20 @@ final class MCPConnection: ChannelDuplexHandler {
     func drain() {
         switch self.activity {
         case .reading where self.phase == .idle: self.closeAfterWriting(lingers: false)
+        case .streaming(let answer): self.drain(answer)
         case .reading, .running, .blocked, .closing: break
         }
     }
 
     /// Ends the connection with an answer to whatever it waits for.
     func cutShort() {
-        if case .running(let call, var exchange) = self.activity {
+        switch self.activity {
+        case .running(let call, var exchange):
             exchange.keepsAlive = false
             call.task.cancel()
             self.finishCall(call.call.cutShort(), exchange)
-        } else {
-            self.context?.close(promise: nil)
+        case .streaming(let answer): self.cutShort(answer)
+        case .reading, .blocked, .closing: self.context?.close(promise: nil)
         }
     }
 }

@@ -15,21 +15,46 @@ enum ResponseHead {
         var isPreflight = false
     }
 
+    /// What follows the head.
+    enum Body {
+        /// JSON of so many bytes, or nothing.
+        case bytes(Int)
+        /// Events, in chunks; without chunks, until the connection closes.
+        case events(hasChunks: Bool)
+        /// A stream that ends without an event.
+        case noEvents
+    }
+
     static func write(
-        _ buffer: inout ByteBuffer, status: Int, contentLength: Int, date: [UInt8], keepsAlive: Bool, extras: Extras
+        _ buffer: inout ByteBuffer, status: Int, body: Body, date: [UInt8], keepsAlive: Bool, extras: Extras
     ) {
         self.writeStatus(&buffer, status)
         buffer.writeBytes(date)
-        if contentLength > 0 { buffer.writeStaticString("Content-Type: application/json\r\n") }
-        // 204 and 202 have no body; only 204 may not say so.
-        if status != 204 {
-            buffer.writeStaticString("Content-Length: ")
-            self.writeDecimal(&buffer, contentLength)
-            buffer.writeStaticString("\r\n")
+        switch body {
+        case .bytes(let count):
+            if count > 0 { buffer.writeStaticString("Content-Type: application/json\r\n") }
+            // 204 and 202 have no body; only 204 may not say so.
+            if status != 204 {
+                buffer.writeStaticString("Content-Length: ")
+                self.writeDecimal(&buffer, count)
+                buffer.writeStaticString("\r\n")
+            }
+        case .events(let hasChunks):
+            self.writeEventFields(&buffer)
+            if hasChunks { buffer.writeStaticString("Transfer-Encoding: chunked\r\n") }
+        case .noEvents:
+            self.writeEventFields(&buffer)
+            buffer.writeStaticString("Content-Length: 0\r\n")
         }
         if !keepsAlive { buffer.writeStaticString("Connection: close\r\n") }
         self.writeExtras(&buffer, extras)
         buffer.writeStaticString("\r\n")
+    }
+
+    /// Nobody on the way may keep the events back (2026-07-28, transports, responses).
+    private static func writeEventFields(_ buffer: inout ByteBuffer) {
+        buffer.writeStaticString(
+            "Content-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n")
     }
 
     private static func writeStatus(_ buffer: inout ByteBuffer, _ status: Int) {

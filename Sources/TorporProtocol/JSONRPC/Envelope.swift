@@ -29,6 +29,10 @@ package struct Envelope: Sendable {
     package private(set) var id = JSONSlice()
     package private(set) var method = JSONSlice()
     package private(set) var params = Params()
+    /// The `result` or `error` of an answer, whole.
+    package private(set) var answer = JSONSlice()
+    /// Whether ``answer`` is an error.
+    package private(set) var isError = false
 
     /// The members of `params` that the protocol defines for the methods a server serves.
     package struct Params: Sendable {
@@ -44,7 +48,15 @@ package struct Envelope: Sendable {
         package fileprivate(set) var protocolVersion = JSONSlice()
         package fileprivate(set) var capabilities = JSONSlice()
         package fileprivate(set) var clientInfo = JSONSlice()
+        /// What a client answers on the retry of a call that asked it (2026-07-28, multi round-trip requests).
+        package fileprivate(set) var inputResponses = JSONSlice()
+        package fileprivate(set) var requestState = JSONSlice()
         package fileprivate(set) var meta = Meta()
+
+        /// The value of a member that only few methods have, found by looking again; absent when there is none.
+        package func member(_ name: StaticString, in bytes: Span<UInt8>) -> JSONSlice {
+            JSONSlice.member(name, of: self.source, in: bytes)
+        }
     }
 
     /// The members of `params._meta` that the protocol defines.
@@ -54,6 +66,13 @@ package struct Envelope: Sendable {
         package fileprivate(set) var clientCapabilities = JSONSlice()
         package fileprivate(set) var clientInfo = JSONSlice()
         package fileprivate(set) var progressToken = JSONSlice()
+        package fileprivate(set) var logLevel = JSONSlice()
+        package fileprivate(set) var traceParent = JSONSlice()
+
+        /// The value of a member that is looked at rarely; absent when there is none.
+        package func member(_ name: StaticString, in bytes: Span<UInt8>) -> JSONSlice {
+            JSONSlice.member(name, of: self.source, in: bytes)
+        }
 
         /// Whether the sender speaks the modern era (dual-era rules: either key is enough).
         package var isModern: Bool { self.protocolVersion.isPresent || self.clientCapabilities.isPresent }
@@ -78,9 +97,18 @@ package struct Envelope: Sendable {
         return envelope
     }
 
+    /// The messages of a batch that ``parse(_:from:depthMax:)`` has read; each is still to be parsed by itself.
+    package static func elements(_ bytes: Span<UInt8>, from start: Int) -> [JSONSlice] {
+        var scanner = JSONScanner(bytes, at: start, depthMax: JSONScanner.depthMaxLimit)
+        do {
+            return JSONSlice.elements(of: try JSONSlice(&scanner), in: bytes)
+        } catch {
+            preconditionFailure("a batch has been parsed before: \(error)")
+        }
+    }
+
     private mutating func readMembers(_ scanner: inout JSONScanner, _ bytes: Span<UInt8>) throws(JSONError) {
         var version = JSONSlice()
-        var answer = JSONSlice()
         var repeats = false
         try scanner.beginObject()
         var isFirst = true
@@ -94,17 +122,19 @@ package struct Envelope: Sendable {
                 try self.id.readOnce(&scanner, repeats: &repeats)
             } else if scanner.key(key, equals: "jsonrpc") {
                 try version.readOnce(&scanner, repeats: &repeats)
-            } else if scanner.key(key, equals: "result") || scanner.key(key, equals: "error") {
-                try answer.readOnce(&scanner, repeats: &repeats)
+            } else if scanner.key(key, equals: "result") {
+                try self.answer.readOnce(&scanner, repeats: &repeats)
+            } else if scanner.key(key, equals: "error") {
+                try self.answer.readOnce(&scanner, repeats: &repeats)
+                self.isError = true
             } else {
                 _ = try scanner.skipValue()
             }
         }
-        self.shape = self.classify(version: version, answer: answer, repeats: repeats, bytes)
+        self.shape = self.classify(version: version, repeats: repeats, bytes)
     }
 
-    private mutating func classify(version: JSONSlice, answer: JSONSlice, repeats: Bool, _ bytes: Span<UInt8>) -> Shape
-    {
+    private mutating func classify(version: JSONSlice, repeats: Bool, _ bytes: Span<UInt8>) -> Shape {
         let sentID = self.id
         let idIsUsable = sentID.kind == .string || sentID.isInteger(in: bytes)
         if !idIsUsable { self.id = JSONSlice() }
@@ -112,7 +142,7 @@ package struct Envelope: Sendable {
         if repeats { return .invalid("A member of the message is given twice.") }
         guard version.equals("2.0", in: bytes) else { return .invalid("The member jsonrpc must be \"2.0\".") }
         if sentID.isPresent, !idIsUsable { return .invalid("The member id must be a string or an integer.") }
-        if answer.isPresent {
+        if self.answer.isPresent {
             guard !self.method.isPresent else { return .invalid("A message is a request or an answer, not both.") }
             return idIsUsable ? .response : .invalid("An answer needs the id of its request.")
         }
@@ -157,6 +187,10 @@ extension Envelope.Params {
                 try self.capabilities.readOnce(&scanner, repeats: &repeats)
             } else if scanner.key(key, equals: "clientInfo") {
                 try self.clientInfo.readOnce(&scanner, repeats: &repeats)
+            } else if scanner.key(key, equals: "inputResponses") {
+                try self.inputResponses.readOnce(&scanner, repeats: &repeats)
+            } else if scanner.key(key, equals: "requestState") {
+                try self.requestState.readOnce(&scanner, repeats: &repeats)
             } else {
                 _ = try scanner.skipValue()
             }
@@ -183,6 +217,10 @@ extension Envelope.Meta {
                 try self.clientInfo.readOnce(&scanner, repeats: &repeats)
             } else if scanner.key(key, equals: "progressToken") {
                 try self.progressToken.readOnce(&scanner, repeats: &repeats)
+            } else if scanner.key(key, equals: "io.modelcontextprotocol/logLevel") {
+                try self.logLevel.readOnce(&scanner, repeats: &repeats)
+            } else if scanner.key(key, equals: "traceparent") {
+                try self.traceParent.readOnce(&scanner, repeats: &repeats)
             } else {
                 _ = try scanner.skipValue()
             }

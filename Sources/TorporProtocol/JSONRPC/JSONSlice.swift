@@ -61,4 +61,37 @@ package struct JSONSlice: Sendable, Equatable {
         if !self.hasEscapes { return bytes.matches(text, at: self.range) }
         return self.string(in: bytes) == text.description
     }
+
+    /// The value of a member of the object at `object`, which the scanner has validated; absent when there is none.
+    package static func member(_ name: StaticString, of object: JSONSlice, in bytes: Span<UInt8>) -> JSONSlice {
+        guard object.kind == .object else { return JSONSlice() }
+        var scanner = JSONScanner(bytes, at: object.range.lowerBound, depthMax: JSONScanner.depthMaxLimit)
+        do {
+            try scanner.beginObject()
+            var isFirst = true
+            while let key = try scanner.nextKey(&isFirst) {
+                let isIt = scanner.key(key, equals: name)
+                let value = try JSONSlice(&scanner)
+                if isIt { return value }
+            }
+        } catch {
+            preconditionFailure("members are looked for in validated JSON: \(error)")
+        }
+        return JSONSlice()
+    }
+
+    /// The slices of the elements of the array at `array`, which the scanner has validated; empty for anything else.
+    package static func elements(of array: JSONSlice, in bytes: Span<UInt8>) -> [JSONSlice] {
+        guard array.kind == .array else { return [] }
+        var scanner = JSONScanner(bytes, at: array.range.lowerBound, depthMax: JSONScanner.depthMaxLimit)
+        var elements: [JSONSlice] = []
+        do {
+            try scanner.beginArray()
+            var isFirst = true
+            while try scanner.nextElement(&isFirst) { elements.append(try JSONSlice(&scanner)) }
+        } catch {
+            preconditionFailure("elements are looked for in validated JSON: \(error)")
+        }
+        return elements
+    }
 }

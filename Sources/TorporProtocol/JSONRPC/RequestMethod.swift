@@ -4,9 +4,10 @@ package enum RequestMethod: UInt8, Sendable, CaseIterable {
     case resourcesList, resourceTemplatesList, resourcesRead
     case promptsList, promptsGet
     case complete
-    case discover
+    case discover, listen
     case initialize, ping
-    case initialized, cancelled
+    case setLevel, subscribe, unsubscribe
+    case initialized, cancelled, rootsListChanged
     /// Known to some revision, or to none: not served.
     case other
 
@@ -21,10 +22,15 @@ package enum RequestMethod: UInt8, Sendable, CaseIterable {
         case .promptsGet: "prompts/get"
         case .complete: "completion/complete"
         case .discover: "server/discover"
+        case .listen: "subscriptions/listen"
         case .initialize: "initialize"
         case .ping: "ping"
+        case .setLevel: "logging/setLevel"
+        case .subscribe: "resources/subscribe"
+        case .unsubscribe: "resources/unsubscribe"
         case .initialized: "notifications/initialized"
         case .cancelled: "notifications/cancelled"
+        case .rootsListChanged: "notifications/roots/list_changed"
         case .other: "_OTHER"
         }
     }

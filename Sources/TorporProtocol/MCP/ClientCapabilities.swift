@@ -1,4 +1,4 @@
-import TorporJSON
+package import TorporJSON
 
 /// What a client said it can do: in `initialize` (legacy) or on the request itself (modern).
 public struct ClientCapabilities: OptionSet, Hashable, Sendable {
@@ -41,6 +41,36 @@ public struct ClientCapabilities: OptionSet, Hashable, Sendable {
             if elicitation["url"]?.isObject == true { found.insert(.elicitationURL) }
         }
         self = found
+    }
+}
+
+extension ClientCapabilities {
+    /// The capabilities as a `ClientCapabilities` object, for `-32021`.
+    package var json: JSONObject {
+        var object = JSONObject()
+        if self.contains(.roots) { object["roots"] = [:] }
+        if !self.isDisjoint(with: [.sampling, .samplingTools, .samplingContext]) {
+            var sampling = JSONObject()
+            if self.contains(.samplingTools) { sampling["tools"] = [:] }
+            if self.contains(.samplingContext) { sampling["context"] = [:] }
+            object["sampling"] = .object(sampling)
+        }
+        if !self.isDisjoint(with: [.elicitationForm, .elicitationURL]) {
+            var elicitation = JSONObject()
+            if self.contains(.elicitationForm) { elicitation["form"] = [:] }
+            if self.contains(.elicitationURL) { elicitation["url"] = [:] }
+            object["elicitation"] = .object(elicitation)
+        }
+        return object
+    }
+
+    /// The capabilities in words.
+    package var names: String {
+        [
+            (ClientCapabilities.roots, "roots"), (.sampling, "sampling"), (.samplingTools, "sampling with tools"),
+            (.samplingContext, "sampling with context"), (.elicitationForm, "elicitation by form"),
+            (.elicitationURL, "elicitation by URL"),
+        ].filter { self.contains($0.0) }.map(\.1).joined(separator: ", ")
     }
 }
 

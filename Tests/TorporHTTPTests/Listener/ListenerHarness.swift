@@ -65,7 +65,9 @@ struct EmbeddedListener {
     init(_ state: ListenerState = .sample()) {
         self.state = state
         self.eventLoop = EmbeddedEventLoop()
-        self.loop = ConnectionLoop(self.eventLoop, callTicks: state.callTicks, heartbeat: nil)
+        self.loop = ConnectionLoop(
+                self.eventLoop, callTicks: state.callTicks, buffers: state.buffers, heartbeat: nil,
+                swept: state.dispatcher)
         self.loop.start()
     }
 
@@ -169,7 +171,9 @@ struct TestingListener: Sendable {
         self.state = state
         self.eventLoop = eventLoop
         self.loop = try await eventLoop.executeInContext {
-            let loop = ConnectionLoop(eventLoop, callTicks: state.callTicks, heartbeat: nil)
+            let loop = ConnectionLoop(
+                eventLoop, callTicks: state.callTicks, buffers: state.buffers, heartbeat: nil,
+                swept: state.dispatcher)
             loop.start()
             return NIOLoopBound(loop, eventLoop: eventLoop)
         }

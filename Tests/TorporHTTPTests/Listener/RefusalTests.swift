@@ -30,7 +30,7 @@ import Torpor
     func otherMethodsAreRefusedAndTheAllowedOnesNamed(method: String) throws {
         let answer = try EmbeddedListener().answer(to: WireRequest.bare(method))
         #expect(answer.status == 405)
-        #expect(answer.fields["allow"] == "POST, DELETE")
+        #expect(answer.fields["allow"] == "POST, GET, DELETE")
     }
 
     @Test(arguments: [

@@ -1,0 +1,82 @@
+import Synchronization
+
+/// A call that was admitted and waits to be run.
+package struct PendingCall: Sendable {
+    let dispatcher: Dispatcher
+    let operation: Operation
+    let body: @Sendable () async -> Reply
+
+    /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy
+    /// one.
+    package var endsWithConnection: Bool { self.operation.isModern }
+
+    /// What becomes of a call.
+    package enum End: Sendable {
+        /// Nothing was said before: this is the answer.
+        case reply(Reply)
+        /// The answer is the last message of the call's stream.
+        case streamed
+        /// The client has cancelled it and wants no answer.
+        case withdrawn
+        /// It was answered before.
+        case known
+    }
+
+    /// Runs the handler and answers, also when its task is cancelled.
+    ///
+    /// The call counts as running from its dispatch until this returns, so every pending call is run, once.
+    /// - Parameters:
+    ///   - carrier: Carries what the call says before its answer. `nil`: nothing can be said.
+    ///   - name: The carrier's name for the call.
+    package func run(over carrier: (any CallCarrier)? = nil, as name: UInt64 = 0) async -> End {
+        guard self.operation.begin(carrier, as: name) else {
+            self.dispatcher.leave(self.operation)
+            return .withdrawn
+        }
+        let reply = await self.body()
+        self.dispatcher.leave(self.operation)
+        return self.end(reply)
+    }
+
+    /// Opens the call's stream although it has nothing to say yet: so that its connection is kept alive, and its client
+    /// can come back.
+    package func openStream() { _ = self.dispatcher.stream(of: self.operation) }
+
+    /// Answers in its stead when it has taken longer than `limit`.
+    package func timedOut(after limit: Duration) -> End {
+        self.end(
+            self.dispatcher.fail(
+                self.operation,
+                Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled.")
+            ))
+    }
+
+    /// Answers in its stead when the server stops first.
+    package func cutShort() -> End {
+        self.end(
+            self.dispatcher.fail(
+                self.operation,
+                Refusal(
+                    503, .internalError, "The server is stopping and could not finish this call. Try again.",
+                    retryAfterSeconds: 1)))
+    }
+
+    private func end(_ reply: Reply) -> End {
+        let operation = self.operation
+        let (stream, isWithdrawn, isFirst) = operation.output.withLock { output in
+            defer { output.hasEnded = true }
+            return (output.stream, output.isWithdrawn, !output.hasEnded)
+        }
+        guard isFirst else { return .known }
+        guard let stream else { return isWithdrawn ? .withdrawn : .reply(reply) }
+        if isWithdrawn {
+            stream.end()
+        } else {
+            let short = self.dispatcher.refuse(
+                Refusal(503, .internalError, "The server holds as many unread messages as it may."),
+                id: operation.envelope.id, in: operation.bytes)
+            stream.end(with: reply.body, orShort: short.body)
+        }
+        return .streamed
+    }
+}
