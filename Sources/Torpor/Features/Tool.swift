@@ -18,6 +18,8 @@ public struct Tool: ServerComponent {
     }
 
     package let description: ToolDescription
+    /// The input schema, compiled.
+    package let validator: SchemaValidator
     package let handler: Handler
 
     /// A tool whose handler runs off the event loop and may wait.
@@ -29,7 +31,8 @@ public struct Tool: ServerComponent {
     ///   - title: A name for people.
     ///   - annotations: Hints for the client.
     ///   - inputSchema: Replaces the schema derived from `Input`.
-    /// - Precondition: A schema can be derived from `Input` (see ``ToolInput``) unless `inputSchema` is given.
+    /// - Precondition: A schema can be derived from `Input` (see ``ToolInput``) unless `inputSchema` is given. A given
+    ///   schema is one of 2020-12 that refers to nothing outside itself.
     public init<Input: ToolInput, Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
         icons: [Icon] = [],
@@ -98,6 +101,11 @@ public struct Tool: ServerComponent {
         self.description = ToolDescription(
             name: name, title: title, description: description, icons: icons, inputSchema: inputSchema,
             outputSchema: Output.outputSchema, annotations: annotations)
+        do {
+            self.validator = try SchemaValidator(inputSchema)
+        } catch {
+            preconditionFailure("the input schema of tool \(name) cannot be checked. \(error)")
+        }
         self.handler = handler
     }
 
