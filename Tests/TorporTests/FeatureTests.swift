@@ -295,3 +295,68 @@ import TorporTesting
         }
     }
 }
+
+/// Arguments that clients repeat in headers (2026-07-28, transports, custom headers).
+@Suite struct MirroredArgumentTests {
+    private static let server = MCPServer(name: "mirrors", version: "1") {
+        Tool(
+            "deploy", "Deploys.",
+            inputSchema: JSONSchema([
+                "type": "object",
+                "properties": [
+                    "region": ["type": "string", "x-mcp-header": "Region"],
+                    "target": ["type": "object", "properties": ["count": ["type": "integer", "x-mcp-header": "Count"]]],
+                    "dry": ["type": "boolean", "x-mcp-header": "Dry"],
+                ],
+            ])
+        ) { _, _ in "deployed" }
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func aHeaderSaysWhatItsArgumentSays(over transport: TestTransport) async throws {
+        let cases: [(arguments: JSONObject, headers: [String: String], isAccepted: Bool)] = [
+            ([:], [:], true), (["region": .null], [:], true), (["region": "eu"], ["mcp-param-REGION": "eu"], true),
+            (["region": "eu"], ["Mcp-Param-Region": "=?base64?ZXU=?="], true),
+            (["region": "zürich"], ["Mcp-Param-Region": "=?base64?esO8cmljaA==?="], true),
+            (["region": "eu", "target": ["count": 42]], ["Mcp-Param-Region": "eu", "Mcp-Param-Count": "42.0"], true),
+            (["dry": true], ["Mcp-Param-Dry": "true", "Mcp-Param-Unknown": "x"], true),
+            (["region": "eu"], [:], false), (["region": "eu"], ["Mcp-Param-Region": "us"], false),
+            (["region": "eu"], ["Mcp-Param-Region": "=?base64?ZXU?="], false),
+            (["region": "eu"], ["Mcp-Param-Region": "=?base64?Z!U=?="], false),
+            ([:], ["Mcp-Param-Region": "eu"], false), (["region": .null], ["Mcp-Param-Region": "eu"], false),
+            (["target": ["count": 42]], ["Mcp-Param-Count": "43"], false),
+            (["target": ["count": 42]], ["Mcp-Param-Count": "x"], false),
+            (["dry": true], ["Mcp-Param-Dry": "True"], false),
+        ]
+        try await withTestClient(Self.server, over: transport) { client in
+            for (arguments, headers, isAccepted) in cases {
+                var request = client.makeRequest("tools/call", ["name": "deploy", "arguments": .object(arguments)])
+                request.headers.merge(headers) { $1 }
+                let response = try await client.send(request)
+                #expect(response.status == (isAccepted ? 200 : 400), "\(arguments) \(headers): \(response)")
+                #expect(response.errorCode == (isAccepted ? nil : -32020))
+            }
+            // Sessions know nothing of it.
+            #expect(try await client.openSession().call("deploy", ["region": "eu"]).text == "deployed")
+        }
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func aResultThatBreaksItsOwnSchemaIsAFailureOfTheServer(over transport: TestTransport) async throws {
+        let schema = JSONSchema(["type": "object", "properties": ["n": ["type": "integer"]], "required": ["n"]])
+        let server = MCPServer(name: "outputs", version: "1") {
+            Tool("result", "Returns what it is given.", inputSchema: JSONSchema(["type": "object"]), outputSchema: schema) {
+                arguments, _ in
+                ToolResult([.text("x")], structuredContent: arguments["out"])
+            }
+        }
+        try await withTestClient(server, over: transport) { client in
+            #expect(try await client.call("result", ["out": ["n": 1]]).structured == ["n": 1])
+            for wrong: JSONObject in [["out": ["n": "1"]], ["out": [:]], [:]] {
+                let response = try await client.request(
+                    "tools/call", ["name": "result", "arguments": .object(wrong)])
+                #expect(response.errorCode == -32603, "\(wrong)")
+            }
+        }
+    }
+}

@@ -64,7 +64,6 @@ import TorporTesting
             let response = try await session.callRaw("lets_go", ["message": "b"], id: "r")
             #expect(response.events.last?.retryMilliseconds == 100 && response.result == nil)
             let last = response.events.last { $0.id != nil }?.id
-            gate.open("b")
             await gate.arrival(of: "b")
             gate.open("b")
             let answer = try await session.openStream(after: last) { try await $0.nextMessage() }

@@ -25,6 +25,14 @@ import TorporTesting
         await #expect(processExitsWith: .failure) { _ = Tool("ä", "Not ASCII.") { _ in "" } }
     }
 
+    @Test func aSchemaThatCannotBeCheckedStopsTheProgram() async {
+        await #expect(processExitsWith: .failure) {
+            _ = Tool("a", "Refers to nothing.", inputSchema: JSONSchema(["type": "object", "$ref": "other.json"])) {
+                (_: JSONObject, _) in ""
+            }
+        }
+    }
+
     @Test func aNameGivenTwiceStopsTheProgram() async {
         await #expect(processExitsWith: .failure) {
             _ = MCPServer(name: "twice", version: "1") {

@@ -185,7 +185,11 @@ struct Form: Sendable {
     init(_ fields: [FormField]) {
         precondition(Set(fields.map(\.name)).count == fields.count, "no two fields of a form have the same name")
         self.fields = fields
-        self.validator = SchemaValidator(JSONSchema(Self.schema(fields, .v2026_07_28)))
+        do {
+            self.validator = try SchemaValidator(JSONSchema(Self.schema(fields, .v2026_07_28)))
+        } catch {
+            preconditionFailure("the fields of a form make a schema. \(error)")
+        }
     }
 
     /// - Precondition: The type's fields are texts, numbers, Booleans and enums.

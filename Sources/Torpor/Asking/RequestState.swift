@@ -73,7 +73,8 @@ struct RequestState: Equatable, Sendable {
         for part in [
             Array(operation.method.name.description.utf8), Array((params.name.string(in: bytes.span) ?? "").utf8),
             Array((params.uri.string(in: bytes.span) ?? "").utf8),
-            params.arguments.isPresent ? JSONValue(in: bytes.span, params.arguments.sourceRange).canonicalBytes : [],
+            params.arguments.isPresent
+                ? JSONValue(in: bytes.span, params.arguments.sourceRange).canonicalBytes : Call.noArguments,
         ] {
             // Lengths keep ("ab", "c") and ("a", "bc") apart.
             hash.update(data: UInt64(part.count).bigEndianBytes)

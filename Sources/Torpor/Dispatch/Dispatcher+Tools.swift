@@ -17,6 +17,7 @@ extension Dispatcher {
         guard params.arguments.kind == .object || !params.arguments.isPresent else {
             throw Refusal(200, .invalidParams, "The member arguments must be an object.")
         }
+        try self.checkMirrored(operation, tool.tool.mirrored)
         if let refused = try self.checkNeeds(operation, tool) { return .reply(refused) }
         if let advice = self.violations(of: operation, tool) {
             return .reply(self.finish(operation, tool, ToolResult([.text(advice)], isError: true)))
@@ -33,6 +34,36 @@ extension Dispatcher {
                 } catch {
                     return self.inputRequired(operation) ?? self.fail(operation, tool, error)
                 }
+            }
+        }
+    }
+
+    /// Refuses a call whose `Mcp-Param-` headers differ from the arguments that they mirror (2026-07-28, transports,
+    /// custom headers).
+    private func checkMirrored(_ operation: Operation, _ parameters: [MirroredParameter]) throws(Refusal) {
+        guard !parameters.isEmpty, operation.isModern, operation.message.mirrorsHeaders else { return }
+        let bytes = operation.bytes
+        for parameter in parameters {
+            let headers = operation.message.headers.parameters.filter { header in
+                let name = bytes[header.name]
+                return name.count == parameter.header.utf8.count
+                    && name.elementsEqual(parameter.header.utf8, by: { $0.lowercased == $1.lowercased })
+            }
+            let argument = parameter.path.reduce(operation.params.arguments) { object, name in
+                JSONSlice.member(name, of: object, in: bytes.span)
+            }
+            let isGiven = argument.isPresent && argument.kind != .null
+            guard headers.count == (isGiven ? 1 : 0) else {
+                throw Refusal(
+                    400, .headerMismatch,
+                    isGiven
+                        ? "The header Mcp-Param-\(parameter.header) must be sent once, since its argument is."
+                        : "The header Mcp-Param-\(parameter.header) has no argument that it mirrors.")
+            }
+            guard headers.allSatisfy({ HeaderValue.mirrors($0.value, argument, in: bytes.span) }) else {
+                throw Refusal(
+                    400, .headerMismatch,
+                    "The header Mcp-Param-\(parameter.header) differs from its argument, or is malformed.")
             }
         }
     }
@@ -87,7 +118,14 @@ extension Dispatcher {
     }
 
     private func finish(_ operation: Operation, _ tool: CompiledTool, _ result: ToolResult) -> Reply {
-        self.finish(operation, tool: tool, error: result.isError ? "tool_error" : nil, capacity: 384) { writer in
+        if let fault = tool.tool.fault(in: result) {
+            self.environment.logger.error(
+                "the result of a tool does not fit its output schema",
+                metadata: ["name": "\(tool.tool.description.name)", "fault": "\(fault)"])
+            let refusal = Refusal(200, .internalError, "The server failed at this call; its log says why.")
+            return self.fail(operation, tool: tool, refusal)
+        }
+        return self.finish(operation, tool: tool, error: result.isError ? "tool_error" : nil, capacity: 384) { writer in
             writer.beginObject()
             writer.key("content")
             writer.beginArray()
@@ -123,6 +161,19 @@ extension Dispatcher {
     func end(_ writer: inout JSONWriter, _ operation: Operation) {
         if operation.isModern { writer.raw(self.table.modernEnd) } else { writer.endObject() }
     }
+}
+
+extension Tool {
+    /// What about a result the output schema forbids; `nil` when it conforms, or there is no schema.
+    fileprivate func fault(in result: ToolResult) -> String? {
+        guard let validator = self.outputValidator, !result.isError else { return nil }
+        guard let structured = result.structuredContent else { return "there is no structured content" }
+        return validator.validate(structured).first.map { "\($0.path) \($0.advice)" }
+    }
+}
+
+extension UInt8 {
+    fileprivate var lowercased: UInt8 { (0x41...0x5A).contains(self) ? self | 0x20 : self }
 }
 
 extension JSONValue {

@@ -159,7 +159,7 @@ final class CompiledTool: Sendable {
 
     init(_ tool: Tool) {
         self.tool = tool
-        self.validator = SchemaValidator(tool.description.inputSchema)
+        self.validator = tool.validator
         self.duration = OperationMetrics.timer(.toolsCall, tool: tool.description.name, error: nil)
     }
 }

@@ -18,9 +18,15 @@ public struct Tool: ServerComponent {
     }
 
     package let description: ToolDescription
+    /// The input schema, compiled.
+    package let validator: SchemaValidator
+    /// The output schema, compiled, if there is one.
+    package let outputValidator: SchemaValidator?
     package let handler: Handler
     /// What a client must offer for the tool to be called.
     package let requires: ClientCapabilities
+    /// The arguments that clients repeat in headers.
+    package let mirrored: [MirroredParameter]
 
     /// A tool whose handler runs off the event loop and may wait.
     ///
@@ -33,7 +39,8 @@ public struct Tool: ServerComponent {
     ///   - inputSchema: Replaces the schema derived from `Input`.
     ///   - requires: What the client must offer. Without it the call is refused before the handler runs: with `-32021`
     ///     from 2026-07-28 on, with a tool error before.
-    /// - Precondition: A schema can be derived from `Input` (see ``ToolInput``) unless `inputSchema` is given.
+    /// - Precondition: A schema can be derived from `Input` (see ``ToolInput``) unless `inputSchema` is given. A given
+    ///   schema is one of 2020-12 that refers to nothing outside itself.
     public init<Input: ToolInput, Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
         icons: [Icon] = [],
@@ -41,7 +48,7 @@ public struct Tool: ServerComponent {
         handler: @escaping @Sendable (Input, Call) async throws -> Output
     ) {
         self.init(
-            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.self,
+            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.outputSchema,
             requires, .concurrent { call in try await handler(call.arguments(as: Input.self), call).toolResult })
     }
 
@@ -57,7 +64,7 @@ public struct Tool: ServerComponent {
         inputSchema: JSONSchema? = nil, handler: @escaping @Sendable (Input, Call) throws -> Output
     ) -> Tool {
         Tool(
-            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.self,
+            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.outputSchema,
             [], .inline { call in try handler(call.arguments(as: Input.self), call).toolResult })
     }
 
@@ -68,7 +75,7 @@ public struct Tool: ServerComponent {
         handler: @escaping @Sendable (Call) throws -> Output
     ) -> Tool {
         Tool(
-            name, description, title, annotations, icons, .empty, Output.self, [],
+            name, description, title, annotations, icons, .empty, Output.outputSchema, [],
             .inline { call in try handler(call).toolResult })
     }
 
@@ -79,31 +86,47 @@ public struct Tool: ServerComponent {
         handler: @escaping @Sendable (Call) async throws -> Output
     ) {
         self.init(
-            name, description, title, annotations, icons, .empty, Output.self, requires,
+            name, description, title, annotations, icons, .empty, Output.outputSchema, requires,
             .concurrent { call in try await handler(call).toolResult })
     }
 
     /// A tool whose arguments are described by a schema alone; the handler gets them as JSON.
+    ///
+    /// A property of the schema may carry `x-mcp-header`; from 2026-07-28 on clients send it as a header too, and a
+    /// call whose header and argument differ is refused.
+    /// - Parameter outputSchema: What the handler's structured content conforms to. A result that does not is a failure
+    ///   of the tool, which is logged.
     public init<Output: ToolOutput>(
         _ name: String, _ description: String, title: String? = nil, annotations: ToolAnnotations? = nil,
         icons: [Icon] = [],
-        inputSchema: JSONSchema, requires: ClientCapabilities = [],
+        inputSchema: JSONSchema, outputSchema: JSONSchema? = nil, requires: ClientCapabilities = [],
         handler: @escaping @Sendable (JSONObject, Call) async throws -> Output
     ) {
         self.init(
-            name, description, title, annotations, icons, inputSchema, Output.self, requires,
+            name, description, title, annotations, icons, inputSchema, outputSchema ?? Output.outputSchema, requires,
             .concurrent { call in try await handler(call.arguments, call).toolResult })
     }
 
-    private init<Output: ToolOutput>(
+    private init(
         _ name: String, _ description: String, _ title: String?, _ annotations: ToolAnnotations?, _ icons: [Icon],
-        _ inputSchema: JSONSchema, _ output: Output.Type, _ requires: ClientCapabilities, _ handler: Handler
+        _ inputSchema: JSONSchema, _ outputSchema: JSONSchema?, _ requires: ClientCapabilities, _ handler: Handler
     ) {
         precondition(Self.isName(name), "\(name) is no tool name: 1 to 64 characters of A-Z a-z 0-9 _ . / -")
         precondition(inputSchema.describesObject, "the input schema of \(name) has \"type\": \"object\" at its root")
         self.description = ToolDescription(
             name: name, title: title, description: description, icons: icons, inputSchema: inputSchema,
-            outputSchema: Output.outputSchema, annotations: annotations)
+            outputSchema: outputSchema, annotations: annotations)
+        do {
+            self.validator = try SchemaValidator(inputSchema)
+            self.mirrored = try inputSchema.mirroredParameters()
+        } catch {
+            preconditionFailure("the input schema of tool \(name) cannot be checked. \(error)")
+        }
+        do {
+            self.outputValidator = try outputSchema.map { schema throws(SchemaError) in try SchemaValidator(schema) }
+        } catch {
+            preconditionFailure("the output schema of tool \(name) cannot be checked. \(error)")
+        }
         self.handler = handler
         self.requires = requires
     }

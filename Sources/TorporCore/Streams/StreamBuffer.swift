@@ -159,8 +159,9 @@ package struct StreamBuffer: Sendable {
             self.rewind(to: Int(sequence + 1 - first))
         }
         self.readerCount += 1
+        // The first reader may be asked to leave before it has come.
+        if self.reader != .expected { self.retryMilliseconds = nil }
         self.reader = .attached(self.readerCount)
-        self.retryMilliseconds = nil
         return self.readerCount
     }
 

@@ -64,15 +64,29 @@ package struct JSONSlice: Sendable, Equatable {
 
     /// The value of a member of the object at `object`, which the scanner has validated; absent when there is none.
     package static func member(_ name: StaticString, of object: JSONSlice, in bytes: Span<UInt8>) -> JSONSlice {
+        self.member(of: object, in: bytes) { key in
+            JSONText.equals(in: bytes, key.range, hasEscapes: key.hasEscapes, to: name)
+        }
+    }
+
+    /// The value of a member of the object at `object`, which the scanner has validated; absent when there is none.
+    package static func member(_ name: String, of object: JSONSlice, in bytes: Span<UInt8>) -> JSONSlice {
+        self.member(of: object, in: bytes) { key in
+            JSONText.equals(in: bytes, key.range, hasEscapes: key.hasEscapes, to: name)
+        }
+    }
+
+    private static func member(
+        of object: JSONSlice, in bytes: Span<UInt8>, where isIt: (JSONKey) -> Bool
+    ) -> JSONSlice {
         guard object.kind == .object else { return JSONSlice() }
         var scanner = JSONScanner(bytes, at: object.range.lowerBound, depthMax: JSONScanner.depthMaxLimit)
         do {
             try scanner.beginObject()
             var isFirst = true
             while let key = try scanner.nextKey(&isFirst) {
-                let isIt = scanner.key(key, equals: name)
                 let value = try JSONSlice(&scanner)
-                if isIt { return value }
+                if isIt(key) { return value }
             }
         } catch {
             preconditionFailure("members are looked for in validated JSON: \(error)")

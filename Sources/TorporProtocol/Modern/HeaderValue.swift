@@ -19,6 +19,31 @@ package enum HeaderValue {
         return bytes.text(at: header) == slice.string(in: bytes)
     }
 
+    /// Whether the header's value, unwrapped where it is wrapped, says the same as the argument at `slice`: texts byte for
+    /// byte, numbers by value, Booleans by name. An argument of any other kind matches nothing.
+    package static func mirrors(_ header: Range<Int>, _ slice: JSONSlice, in bytes: Span<UInt8>) -> Bool {
+        switch slice.kind {
+        case .string: return self.matches(header, slice, in: bytes)
+        case .number, .bool:
+            guard let text = self.text(header, in: bytes) else { return false }
+            let argument = bytes.text(at: slice.range)
+            if text == argument || slice.kind == .bool { return text == argument }
+            guard case .number(let sent)? = try? JSONValue(parsing: text), case .number(let meant) = JSONValue(in: bytes, slice.range)
+            else { return false }
+            return sent.double == meant.double
+        case .absent, .object, .array, .null: return false
+        }
+    }
+
+    /// The text that a header stands for; `nil` when it is broken.
+    private static func text(_ header: Range<Int>, in bytes: Span<UInt8>) -> String? {
+        if let encoded = self.wrapped(header, in: bytes) {
+            return self.decodeBase64(bytes, at: encoded).flatMap { String(validating: $0, as: UTF8.self) }
+        }
+        for position in header where !self.isLegal(bytes[position]) { return nil }
+        return bytes.text(at: header)
+    }
+
     /// Printable ASCII, space and tab.
     private static func isLegal(_ byte: UInt8) -> Bool { (0x20...0x7E).contains(byte) || byte == 0x09 }
 
