@@ -9,7 +9,7 @@ import TorporProtocol
 ///
 /// One request is under way at a time; pipelined ones wait in `pending`, which is bounded by not reading further.
 /// Lives on its event loop only.
-final class MCPConnection: ChannelDuplexHandler {
+final class MCPConnection: ChannelDuplexHandler, LoopMember {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
