@@ -37,6 +37,9 @@ public struct HTTPConfiguration: Sendable {
     public var connectionsMax = 10_000
     /// Connections of one client address; one more is answered 429 and closed. Default 2,500.
     public var connectionsPerAddressMax = 2_500
+    /// Requests of one HTTP/2 connection under way at once. Default 100. Each takes 4 KiB of `buffersMax` beside what it
+    /// brings; one beyond that is refused, to be tried again.
+    public var streamsPerConnectionMax = 100
 
     /// From the first byte of a request to the end of its head; then 408. The handshake of a TLS connection may take as
     /// long; then the connection is closed. Default 10 s. Measured in whole seconds, as all of these.

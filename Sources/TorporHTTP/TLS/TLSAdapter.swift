@@ -18,6 +18,7 @@ final class TLSAdapter: ChannelDuplexHandler, LoopMember {
     /// Bytes that are encrypted at once: one record's worth.
     static let portion = 16 << 10
 
+    private var connection: MCPConnection?
     private let listener: ListenerState
     private let loop: ConnectionLoop
     private var context: ChannelHandlerContext?
@@ -26,7 +27,9 @@ final class TLSAdapter: ChannelDuplexHandler, LoopMember {
     /// Bytes that were written and not flushed.
     private var unflushedBytes = 0
 
-    init(listener: ListenerState, loop: ConnectionLoop) {
+    /// - Parameter connection: What reads and writes behind it, until the client asks for HTTP/2.
+    init(_ connection: MCPConnection, listener: ListenerState, loop: ConnectionLoop) {
+        self.connection = connection
         self.listener = listener
         self.loop = loop
     }
@@ -46,7 +49,10 @@ final class TLSAdapter: ChannelDuplexHandler, LoopMember {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .handshakeCompleted? = event as? TLSUserEvent { self.handshakeEnded() }
+        if case .handshakeCompleted(let name)? = event as? TLSUserEvent {
+            if name == "h2" { self.beginHTTP2(context) }
+            self.handshakeEnded()
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -74,7 +80,19 @@ final class TLSAdapter: ChannelDuplexHandler, LoopMember {
     private func handshakeEnded() {
         guard self.isHandshaking else { return }
         self.isHandshaking = false
+        self.connection = nil
         self.loop.remove(self)
+    }
+
+    private func beginHTTP2(_ context: ChannelHandlerContext) {
+        guard let connection = self.connection else { return }
+        do {
+            let isTaken = try HTTP2Pipeline.take(over: connection, on: context.channel, self.listener, self.loop)
+            // It was turned away, in words that are not for this client.
+            if !isTaken { context.close(promise: nil) }
+        } catch {
+            context.fireErrorCaught(error)
+        }
     }
 
     // MARK: Time and stopping

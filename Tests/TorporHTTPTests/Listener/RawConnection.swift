@@ -45,9 +45,10 @@ struct RawConnection {
     func finishSending() { self.outbound.finish() }
 
     /// Waits for the next answer; `nil` when the server closes instead.
-    mutating func answer() async throws -> WireAnswer? {
+    /// - Parameter isBodyless: Whether the answer is one to HEAD.
+    mutating func answer(isBodyless: Bool = false) async throws -> WireAnswer? {
         while true {
-            if let answer = try WireAnswer.take(from: &self.received) { return answer }
+            if let answer = try WireAnswer.take(from: &self.received, isBodyless: isBodyless) { return answer }
             guard let buffer = try await self.inbound.next(isolation: #isolation) else { return nil }
             self.received += Array(buffer.readableBytesView)
         }

@@ -85,7 +85,9 @@ import Testing
 
     private static func adapter(of listener: EmbeddedListener) throws -> EmbeddedChannel {
         let channel = EmbeddedChannel(
-            handler: TLSAdapter(listener: listener.state, loop: listener.loop), loop: listener.eventLoop)
+            handler: TLSAdapter(
+                MCPConnection(listener: listener.state, loop: listener.loop), listener: listener.state,
+                loop: listener.loop), loop: listener.eventLoop)
         channel.connect(to: try SocketAddress(ipAddress: "192.0.2.1", port: 50_000), promise: nil)
         return channel
     }
