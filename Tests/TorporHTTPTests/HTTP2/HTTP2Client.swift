@@ -23,9 +23,11 @@ struct HTTP2Client: Sendable {
     private let root: RootFrames
 
     /// Connects for the length of `body`.
-    /// - Parameter tls: What the client speaks TLS with, and offers `h2`. Default: nothing, prior knowledge.
+    /// - Parameters:
+    ///   - tls: What the client speaks TLS with, and offers `h2`. Default: nothing, prior knowledge.
+    ///   - window: What the server may send ahead. In bytes.
     static func open<Result: Sendable>(
-        port: Int, tls: NIOSSLContext? = nil, _ body: (HTTP2Client) async throws -> Result
+        port: Int, tls: NIOSSLContext? = nil, window: Int = 65_535, _ body: (HTTP2Client) async throws -> Result
     ) async throws -> Result {
         let root = RootFrames()
         let (channel, multiplexer) = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -38,8 +40,13 @@ struct HTTP2Client: Sendable {
                     var limits = NIOHTTP2Handler.ConnectionConfiguration()
                     limits.headerBlockValidation = .disabled
                     limits.contentLengthValidation = .disabled
+                    limits.initialSettings.append(HTTP2Setting(parameter: .initialWindowSize, value: window))
+                    limits.targetWindowSize = window
+                    var streams = NIOHTTP2Handler.StreamConfiguration()
+                    streams.targetWindowSize = window
                     let frames = NIOHTTP2Handler(
                         mode: .client, eventLoop: channel.eventLoop, connectionConfiguration: limits,
+                        streamConfiguration: streams,
                         inboundStreamInitializer: { $0.eventLoop.makeSucceededVoidFuture() })
                     try pipeline.addHandlers([frames, RootHandler(root)])
                     return (channel, try frames.syncMultiplexer())

@@ -8,6 +8,7 @@ import Testing
 /// How a plain connection comes to HTTP/2, and when it ends, on an embedded clock.
 @Suite struct HTTP2ConnectionTests {
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+    private static let windowUpdate: UInt8 = 8
     private static let emptySettings: [UInt8] = [0, 0, 0, 4, 0, 0, 0, 0, 0]
 
     // MARK: Detection
@@ -80,6 +81,57 @@ import Testing
         listener.eventLoop.run()
         #expect(!channel.isActive)
         listener.expectNothingLeft()
+    }
+
+    // MARK: Streams
+
+    /// Whether or not it has said that it has seen the limit.
+    @Test func aClientThatBeginsMoreStreamsThanItMayIsSentAway() throws {
+        let listener = EmbeddedListener(.sample { $0.streamsPerConnectionMax = 3 })
+        let channel = try listener.open()
+        // Its settings, and that it has seen the server's.
+        try channel.writeInbound(
+            ByteBuffer(bytes: Self.preface + Self.emptySettings + [0, 0, 0, 4, 1, 0, 0, 0, 0]))
+        for index in 0..<3 { try channel.writeInbound(ByteBuffer(bytes: Self.beginning(ofStream: 2 * index + 1))) }
+        _ = try channel.frameTypes()
+        #expect(listener.state.buffers.usedBytes >= 3 * HTTP2Pipeline.streamBytes)
+        try channel.writeInbound(ByteBuffer(bytes: Self.beginning(ofStream: 7)))
+        listener.eventLoop.run()
+        #expect(try channel.frameTypes().last == 7)
+        #expect(!channel.isActive)
+        listener.expectNothingLeft()
+    }
+
+    @Test func aBodyThatDoesNotEndIsGivenUpAtItsLimitAndNotBefore() throws {
+        let listener = EmbeddedListener()
+        let channel = try listener.open()
+        try channel.writeInbound(
+            ByteBuffer(bytes: Self.preface + Self.emptySettings + Self.beginning(ofStream: 1)))
+        _ = try channel.frameTypes()
+        listener.advance(seconds: 30)
+        #expect(try channel.frameTypes().isEmpty)
+        listener.advance(seconds: 1)
+        listener.eventLoop.run()
+        // An answer, and the end of a stream whose request has not ended.
+        let frames = try channel.frameTypes()
+        #expect(frames.filter { $0 != Self.windowUpdate } == [1, 0, 3])
+        #expect(channel.isActive)
+        #expect(listener.state.buffers.usedBytes == 0)
+        // The connection has been idle since then.
+        listener.advance(seconds: 75)
+        #expect(channel.isActive)
+        listener.advance(seconds: 1)
+        #expect(!channel.isActive)
+        listener.expectNothingLeft()
+    }
+
+    /// HEADERS of `POST /mcp` without the end of the stream.
+    private static func beginning(ofStream id: Int) -> [UInt8] {
+        var block: [UInt8] = [0x83, 0x86, 0x04, 0x04]
+        block += Array("/mcp".utf8) + [0x01, 0x09] + Array("localhost".utf8)
+        // `content-type`, the 31st of the static table.
+        block += [0x0F, 0x10, 0x10] + Array("application/json".utf8)
+        return [0, 0, UInt8(block.count), 1, 4, 0, 0, 0, UInt8(id)] + block
     }
 
     // MARK: Time

@@ -232,6 +232,37 @@ import Torpor
         }
     }
 
+    /// The windows that a client grants are no reason to hold more for it, nor does what is held for it go uncounted.
+    @Test(arguments: Way.allCases)
+    func answersThatAreNotReadStayCounted(way: Way) async throws {
+        let size = 1 << 20
+        let count = 30
+        try await Self.withServer(way, change: { $0.eventLoopCount = 1 }) { server, tls in
+            try await HTTP2Client.open(port: server.port, tls: tls, window: 1 << 26) { client in
+                #expect(try await client.answer(WireRequest.post(WireRequest.ping())).status == 200)
+                try await client.channel.setOption(.autoRead, value: false).get()
+                for id in 1...count {
+                    _ = try await client.begin(
+                        WireRequest.post(WireRequest.legacyCall("text", #"{"bytes":\#(size)}"#, id: id)))
+                }
+                // The loop has read all of it by the time that it has answered these.
+                let text = tls == nil ? nil : try sampleClientContext()
+                try await RawConnection.open(port: server.port, tls: text) { other in
+                    for _ in 0..<100 {
+                        try await other.send(WireRequest.post(WireRequest.ping()))
+                        _ = try await other.answer()
+                    }
+                }
+                // What the sockets hold is the kernel's.
+                #expect(server.http.statistics.bufferedBytes > (count - 10) * size)
+                try await client.channel.setOption(.autoRead, value: true).get()
+            }
+            server.running.cancel()
+            _ = await server.running.result
+            #expect(server.http.statistics.isZero)
+        }
+    }
+
     @Test func theLimitsAreToldTheClient() async throws {
         try await Self.withClient(.priorKnowledge, change: { $0.streamsPerConnectionMax = 7 }) { client, _ in
             let settings = await client.settings()
