@@ -22,6 +22,8 @@ struct HTTP2AnswerReader {
         case head
         /// This much of the body is to come.
         case body(remaining: Int)
+        /// A body of chunks, of which each comes whole in one buffer.
+        case chunks
         case ended
     }
 
@@ -39,6 +41,7 @@ struct HTTP2AnswerReader {
             let rest = remaining - bytes.readableBytes
             self.state = rest == 0 ? .ended : .body(remaining: rest)
             return .body(bytes, ends: rest == 0)
+        case .chunks: return self.chunk(&text)
         case .ended: preconditionFailure("a stream has one answer")
         }
     }
@@ -48,12 +51,17 @@ struct HTTP2AnswerReader {
         let status = Self.status(&text)
         fields.add(name: ":status", value: "\(status)")
         var length = 0
+        var isChunked = false
         while let line = Self.line(&text), !line.isEmpty {
             guard let colon = line.firstIndex(of: ":") else { preconditionFailure("a field has a colon") }
             let name = line[..<colon].lowercased()
             let value = line[line.index(colon, offsetBy: 2)...]
             // Connections have no say in streams.
             if name == "connection" { continue }
+            if name == "transfer-encoding" {
+                isChunked = true
+                continue
+            }
             if name == "content-length" { length = Int(value) ?? 0 }
             // Session ids and the like are not worth a place in the table of the connection.
             fields.add(
@@ -61,9 +69,17 @@ struct HTTP2AnswerReader {
         }
         // What announces another head.
         if (100..<200).contains(status) { return .head(fields, ends: false) }
-        let isBodyless = self.isToHead || length == 0
-        self.state = isBodyless ? .ended : .body(remaining: length)
+        let isBodyless = self.isToHead || (length == 0 && !isChunked)
+        self.state = isBodyless ? .ended : isChunked ? .chunks : .body(remaining: length)
         return .head(fields, ends: isBodyless)
+    }
+
+    private mutating func chunk(_ text: inout ByteBuffer) -> Part {
+        guard let line = Self.line(&text), let size = Int(line, radix: 16), let bytes = text.readSlice(length: size)
+        else { preconditionFailure("a chunk comes whole") }
+        text.moveReaderIndex(forwardBy: 2)
+        if size == 0 { self.state = .ended }
+        return .body(bytes, ends: size == 0)
     }
 
     private static func isConstant(_ name: String) -> Bool {

@@ -73,6 +73,9 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
     var reservedForAnswer = 0
     private var isReadHeld = false
     private var needsFlush = false
+    /// A write is under way, and whether the socket has become writable again within it.
+    private var isWriting = false
+    private var hasDrained = false
     var inputIsClosed = false
     /// More arrived than may be held, so whatever follows is ignored.
     private var inputIsCut = false
@@ -165,7 +168,10 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
+        if context.channel.isWritable, self.isWriting {
+            // Under TLS the socket may fill and empty again while an answer is handed to it piece by piece.
+            self.hasDrained = true
+        } else if context.channel.isWritable {
             self.releaseAnswer()
             switch self.activity {
             case .blocked:
@@ -456,7 +462,11 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
 
     func write() {
         guard let context = self.context else { return }
+        self.isWriting = true
+        self.hasDrained = false
         context.write(self.wrapOutboundOut(self.outgoing), promise: nil)
+        self.isWriting = false
+        if self.hasDrained, context.channel.isWritable { self.releaseAnswer() }
         self.needsFlush = true
         // A large buffer is not kept for small answers.
         if self.outgoing.capacity > Self.keptMax { self.outgoing = ByteBuffer() }

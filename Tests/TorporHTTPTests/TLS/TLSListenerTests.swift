@@ -115,6 +115,28 @@ import Torpor
         }
     }
 
+    @Test(arguments: [[], ["Connection: close"]])
+    func anAnswerThatIsNotReadStaysCounted(fields: [String]) async throws {
+        let size = 32 << 20
+        try await Self.withServer(change: { $0.eventLoopCount = 1 }) { server, _ in
+            try await RawConnection.open(port: server.port, tls: sampleClientContext()) { unread in
+                try await unread.send(
+                    WireRequest.post(WireRequest.legacyCall("text", #"{"bytes":\#(size)}"#), fields: fields))
+                // The loop has written what it can by the time that it has answered these.
+                try await RawConnection.open(port: server.port, tls: sampleClientContext()) { other in
+                    for _ in 0..<100 {
+                        try await other.send(WireRequest.post(WireRequest.ping()))
+                        #expect(try await other.answer()?.status == 200)
+                    }
+                }
+                #expect(server.http.statistics.bufferedBytes > size)
+            }
+            server.running.cancel()
+            _ = await server.running.result
+            #expect(server.http.statistics.isZero)
+        }
+    }
+
     @Test func manyPipelinedLargeAnswersComeBackInOrder() async throws {
         try await Self.withServer { server, _ in
             try await RawConnection.open(port: server.port, tls: sampleClientContext()) { connection in
