@@ -11,7 +11,8 @@ struct Banner: Sendable {
 
     func text(port: Int) -> String {
         let http = self.configuration.http
-        let url = ClientSnippet.url(host: http.host, port: port, path: http.path)
+        let scheme = self.configuration.tlsFiles == nil ? "http" : "https"
+        let url = ClientSnippet.url(scheme: scheme, host: http.host, port: port, path: http.path)
         let admin =
             self.configuration.adminPort == 0
             ? "off"
@@ -73,10 +74,10 @@ struct ClientSnippet {
             """
     }
 
-    static func url(host: String, port: Int, path: String) -> String {
+    static func url(scheme: String = "http", host: String, port: Int, path: String) -> String {
         // A wildcard is no address to call.
         let reachable = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host
-        return "http://\(reachable.contains(":") ? "[\(reachable)]" : reachable):\(port)\(path)"
+        return "\(scheme)://\(reachable.contains(":") ? "[\(reachable)]" : reachable):\(port)\(path)"
     }
 
     /// A request that any server answers, for a shell.

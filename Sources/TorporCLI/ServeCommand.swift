@@ -22,19 +22,13 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration: ServeConfiguration
-        let authentication: Authentication
-        var keys = SealingKeys.perProcess()
+        let files: ServeFiles
         do {
             let environment = ProcessEnvironment.all
             let file = try ConfigurationFile.read(named: self.options.config ?? environment["TORPOR_CONFIG"])
             configuration = try ServeConfiguration(
                 ConfigurationSources(flags: self.options.given, environment: environment, file: file))
-            if let path = configuration.tokenFilePath {
-                authentication = .tokens(try TokenFile(path: path))
-            } else {
-                authentication = .none
-            }
-            if let file = configuration.keyFile { keys = try file.loadOrCreate() }
+            files = try ServeFiles(configuration)
         } catch {
             throw Failure(error)
         }
@@ -43,8 +37,7 @@ struct ServeCommand: AsyncParsableCommand {
         var logger = Logger(label: "torpor") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = configuration.logLevel
         let program = ServeProgram(
-            configuration: configuration, authentication: authentication, keys: keys, registry: registry, logger: logger
-        )
+            configuration: configuration, files: files, registry: registry, logger: logger)
         do {
             try await program.run()
         } catch {

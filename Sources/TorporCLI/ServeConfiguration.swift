@@ -3,7 +3,7 @@ import Torpor
 import TorporHTTP
 import TorporServers
 
-/// The settings of `torpor serve`, checked and complete.
+/// The settings of `torpor serve`, checked and complete. Files are named, not read.
 struct ServeConfiguration {
     var http = HTTPConfiguration()
     var limits = CallLimits()
@@ -17,6 +17,7 @@ struct ServeConfiguration {
     var keyFile: KeyFile?
     var sessionLifetime = Duration.seconds(86_400)
     var tokenFilePath: String?
+    var tlsFiles: TLSFiles?
     var logLevel = Logger.Level.info
 
     init(_ sources: ConfigurationSources) throws(ConfigurationError) {
@@ -46,6 +47,7 @@ struct ServeConfiguration {
             }
             self.tokenFilePath = String(setting.text.dropFirst("token-file=".count))
         }
+        self.tlsFiles = try Self.tlsFiles(sources)
         if let setting = sources[.logLevel] {
             guard let level = Logger.Level(rawValue: setting.text) else {
                 throw setting.fault("log level; use trace, debug, info, notice, warning, error or critical")
@@ -136,6 +138,18 @@ struct ServeConfiguration {
         if let setting = sources[.gracePeriod] { self.http.gracePeriod = try Self.duration(setting, least: .zero) }
     }
 
+    private static func tlsFiles(_ sources: ConfigurationSources) throws(ConfigurationError) -> TLSFiles? {
+        switch (sources[.tlsCertificateFile], sources[.tlsKeyFile]) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return TLSFiles(certificate: certificate.text, key: key.text)
+        case (let given?, nil):
+            throw ConfigurationError(description: "\(given.origin): TLS needs the key as well; set tls-key-file")
+        case (nil, let given?):
+            throw ConfigurationError(
+                description: "\(given.origin): TLS needs the certificate as well; set tls-certificate-file")
+        }
+    }
+
     private static func integer(
         _ setting: ConfigurationSources.Setting, in range: ClosedRange<Int>, _ name: String
     ) throws(ConfigurationError) -> Int {
@@ -175,4 +189,10 @@ struct ServeConfiguration {
         let host = text[mark.upperBound...]
         return !host.isEmpty && !host.contains("/")
     }
+}
+
+/// The files of a listener that speaks TLS.
+struct TLSFiles: Equatable {
+    let certificate: String
+    let key: String
 }

@@ -26,6 +26,13 @@ struct ServeOptions: ParsableArguments {
     var sessionLifetime: String?
     @Option(help: ArgumentHelp("Who may call: none, or token-file=PATH.", valueName: "method"))
     var auth: String?
+    @Option(
+        help: ArgumentHelp(
+            "File of the certificate, then those that lead to its root, in PEM; the server then speaks TLS.",
+            valueName: "path"))
+    var tlsCertificateFile: String?
+    @Option(help: ArgumentHelp("File of the certificate's private key, in PEM.", valueName: "path"))
+    var tlsKeyFile: String?
     @Flag(help: "Listen beyond loopback although nobody has to prove who they are.")
     var insecure = false
     @Option(
@@ -87,7 +94,7 @@ struct ServeOptions: ParsableArguments {
             (.host, self.host), (.port, self.port), (.adminPort, self.adminPort), (.adminHost, self.adminHost),
             (.server, self.server), (.stdio, self.stdio ? "true" : nil),
             (.store, self.store), (.keyFile, self.keyFile), (.sessionLifetime, self.sessionLifetime),
-            (.auth, self.auth),
+            (.auth, self.auth), (.tlsCertificateFile, self.tlsCertificateFile), (.tlsKeyFile, self.tlsKeyFile),
             (.insecure, self.insecure ? "true" : nil), (.allowedHosts, self.allowedHosts),
             (.allowedOrigins, self.allowedOrigins),
             (.maxRequest, self.maxRequest), (.maxCalls, self.maxCalls), (.principalCalls, self.principalCalls),
@@ -109,7 +116,10 @@ enum ServeKey: String, CaseIterable {
     case server, stdio, store
     case keyFile = "key-file"
     case sessionLifetime = "session-lifetime"
-    case auth, insecure
+    case auth
+    case tlsCertificateFile = "tls-certificate-file"
+    case tlsKeyFile = "tls-key-file"
+    case insecure
     case allowedHosts = "allowed-hosts"
     case allowedOrigins = "allowed-origins"
     case maxRequest = "max-request"

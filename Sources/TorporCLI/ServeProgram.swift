@@ -10,8 +10,7 @@ import UnixSignals
 /// The running program: the listener, the admin listener, and what looks after them.
 struct ServeProgram {
     let configuration: ServeConfiguration
-    let authentication: Authentication
-    let keys: SealingKeys
+    let files: ServeFiles
     let registry: MetricsRegistry
     let logger: Logger
 
@@ -20,10 +19,13 @@ struct ServeProgram {
     func run() async throws {
         let monitor = ProgressMonitor()
         let banner = Banner(configuration)
+        var listening = self.configuration.http
+        listening.tls = self.files.certificate
         let http = HTTPServer(
-            self.configuration.server.make(version: torporVersion), configuration: self.configuration.http,
-            authentication: self.authentication, keys: self.keys, sessionLifetime: self.configuration.sessionLifetime,
-            limits: self.configuration.limits, streams: self.configuration.streams, environment: DispatcherEnvironment(logger: self.logger),
+            self.configuration.server.make(version: torporVersion), configuration: listening,
+            authentication: self.files.authentication, keys: self.files.keys,
+            sessionLifetime: self.configuration.sessionLifetime, limits: self.configuration.limits,
+            streams: self.configuration.streams, environment: DispatcherEnvironment(logger: self.logger),
             monitor: monitor,
             onListening: { port in banner.print(port: port) })
         self.registry.collectProcessMetrics()
@@ -31,7 +33,10 @@ struct ServeProgram {
         // Stopped from the last to the first: health checks answer until the listener has drained.
         var services: [any Service] = []
         if self.configuration.adminPort != 0 { services.append(self.adminListener(http, monitor)) }
-        services += [PoolHeartbeat(monitor: monitor), FileReloader(self.reloads(http), logger: self.logger), http]
+        services += [
+            PoolHeartbeat(monitor: monitor),
+            FileReloader(self.files.watches(replacingKeysOf: http), logger: self.logger), http,
+        ]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
@@ -112,18 +117,6 @@ struct ServeProgram {
                 "torpor_ended_sessions", help: "Sessions ended before their time and still remembered for it.",
                 Double(statistics.endedSessions))
         }
-    }
-
-    /// The files to watch, and what to do when one has changed.
-    private func reloads(_ http: HTTPServer) -> [FileReloader.Watch] {
-        var watches: [FileReloader.Watch] = []
-        if let file = self.configuration.keyFile {
-            watches.append(.init(path: file.path) { http.replaceKeys(try file.load()) })
-        }
-        if let file = self.authentication.tokenFile {
-            watches.append(.init(path: file.path) { try file.reload() })
-        }
-        return watches
     }
 }
 

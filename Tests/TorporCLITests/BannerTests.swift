@@ -35,6 +35,16 @@ import TorporHTTP
         #expect(closed.contains("Bearer ${TORPOR_TOKEN}"))
     }
 
+    @Test func theBannerOfAServerThatSpeaksTLSHasHTTPSURLsAndAPlainAdminListener() throws {
+        let text = Banner(
+            try Self.configuration(["tls-certificate-file": "a.pem", "tls-key-file": "a.key", "host": "::1"])
+        ).text(port: 8_443)
+        #expect(text.contains("MCP      https://[::1]:8443/mcp"))
+        #expect(text.contains("curl -s https://[::1]:8443/mcp"))
+        #expect(text.contains("http://127.0.0.1:9464/"))
+        #expect(!text.contains("http://[::1]"))
+    }
+
     @Test(arguments: [
         ("127.0.0.1", "http://127.0.0.1:1/mcp"), ("0.0.0.0", "http://127.0.0.1:1/mcp"), ("::", "http://[::1]:1/mcp"),
         ("::1", "http://[::1]:1/mcp"), ("app.example.com", "http://app.example.com:1/mcp"),

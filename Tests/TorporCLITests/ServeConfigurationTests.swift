@@ -12,15 +12,26 @@ import TorporServers
     struct Sample: Sendable, CustomTestStringConvertible {
         let key: ServeKey
         let values: [String]
+        /// What else has to be set for it to make sense.
+        let companions: [ServeKey: String]
         let read: @Sendable (ServeConfiguration) -> String
 
         init(
-            _ key: ServeKey, _ first: String, _ second: String,
+            _ key: ServeKey, _ first: String, _ second: String, with companions: [ServeKey: String] = [:],
             _ read: @escaping @Sendable (ServeConfiguration) -> String
         ) {
             self.key = key
             self.values = [first, second]
+            self.companions = companions
             self.read = read
+        }
+
+        /// The flags of the companions and of the setting itself, if it is given a value.
+        func flags(_ value: String? = nil) -> [String: String] {
+            var flags: [String: String] = [:]
+            for (key, text) in self.companions { flags[key.rawValue] = text }
+            flags[self.key.rawValue] = value
+            return flags
         }
 
         var testDescription: String { self.key.rawValue }
@@ -36,6 +47,8 @@ import TorporServers
         Sample(.keyFile, "a.key", "b.key") { $0.keyFile?.path ?? "none" },
         Sample(.sessionLifetime, "3600s", "5s") { "\($0.sessionLifetime.components.seconds)s" },
         Sample(.auth, "token-file=x", "token-file=a=b") { $0.tokenFilePath.map { "token-file=\($0)" } ?? "none" },
+        Sample(.tlsCertificateFile, "a.pem", "b.pem", with: [.tlsKeyFile: "k"]) { $0.tlsFiles?.certificate ?? "none" },
+        Sample(.tlsKeyFile, "a.key", "b.key", with: [.tlsCertificateFile: "c"]) { $0.tlsFiles?.key ?? "none" },
         Sample(.insecure, "true", "false") { "\($0.http.allowsAnonymousBeyondLoopback)" },
         Sample(.allowedHosts, "a.example", "b.example,[2001:db8::1]") { $0.http.allowedHosts.joined(separator: ",") },
         Sample(.allowedOrigins, "https://a.example", "http://b.example:1,vscode-webview://x") {
@@ -62,10 +75,12 @@ import TorporServers
     func everySettingCanComeFromEachLayer(sample: Sample) throws {
         for value in sample.values {
             let sources = [
-                try ConfigurationSources(flags: [sample.key.rawValue: value], environment: [:], file: nil),
-                try ConfigurationSources(flags: [:], environment: [sample.key.variable: value], file: nil),
+                try ConfigurationSources(flags: sample.flags(value), environment: [:], file: nil),
                 try ConfigurationSources(
-                    flags: [:], environment: [:], file: ("torpor.yaml", "\(sample.key.rawValue): \"\(value)\"")),
+                    flags: sample.flags(), environment: [sample.key.variable: value], file: nil),
+                try ConfigurationSources(
+                    flags: sample.flags(), environment: [:],
+                    file: ("torpor.yaml", "\(sample.key.rawValue): \"\(value)\"")),
             ]
             for source in sources { #expect(sample.read(try ServeConfiguration(source)) == value) }
         }
@@ -75,11 +90,10 @@ import TorporServers
     func flagsComeBeforeTheEnvironmentAndThatBeforeTheFile(sample: Sample) throws {
         let file = (name: "torpor.yaml", text: "\(sample.key.rawValue): \"\(sample.values[0])\"")
         let overFile = try ConfigurationSources(
-            flags: [:], environment: [sample.key.variable: sample.values[1]], file: file)
+            flags: sample.flags(), environment: [sample.key.variable: sample.values[1]], file: file)
         #expect(sample.read(try ServeConfiguration(overFile)) == sample.values[1])
         let overAll = try ConfigurationSources(
-            flags: [sample.key.rawValue: sample.values[0]], environment: [sample.key.variable: sample.values[1]],
-            file: file)
+            flags: sample.flags(sample.values[0]), environment: [sample.key.variable: sample.values[1]], file: file)
         #expect(sample.read(try ServeConfiguration(overAll)) == sample.values[0])
     }
 
@@ -155,6 +169,21 @@ import TorporServers
         #expect(large?.description == "max-request: one request of 8 MiB would not fit in max-buffers, 4 MiB")
         let ports = #expect(throws: ConfigurationError.self) { try Self.configuration(["port": "9464"]) }
         #expect(ports?.description == "admin-port: 9464 is the port of the MCP endpoint already")
+    }
+
+    @Test func theFilesOfTLSAreGivenBothOrNone() throws {
+        #expect(try Self.configuration().tlsFiles == nil)
+        let noKey = #expect(throws: ConfigurationError.self) {
+            try Self.configuration(["tls-certificate-file": "a.pem"])
+        }
+        #expect(noKey?.description == "--tls-certificate-file: TLS needs the key as well; set tls-key-file")
+        let noCertificate = #expect(throws: ConfigurationError.self) {
+            try ServeConfiguration(
+                ConfigurationSources(flags: [:], environment: ["TORPOR_TLS_KEY_FILE": "a.key"], file: nil))
+        }
+        #expect(
+            noCertificate?.description
+                == "TORPOR_TLS_KEY_FILE: TLS needs the certificate as well; set tls-certificate-file")
     }
 
     @Test func oneAddressMayHoldAQuarterOfTheConnectionsUnlessToldOtherwise() throws {

@@ -8,8 +8,12 @@ package enum PrivateFile {
     }
 
     /// Reads the whole file.
-    /// - Throws: when it is missing, no regular file, larger than `sizeMax`, no UTF-8, or open to group or others.
-    package static func read(_ path: String, sizeMax: ByteCount) throws(Failure) -> String {
+    /// - Parameter isSecret: Whether only its owner may read it. Default true.
+    /// - Throws: when it is missing, no regular file, larger than `sizeMax`, no UTF-8, or secret and open to group or
+    ///   others.
+    package static func read(
+        _ path: String, sizeMax: ByteCount, isSecret: Bool = true
+    ) throws(Failure) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw Failure(description: "cannot be opened: \(String(cString: strerror(errno)))")
@@ -19,7 +23,7 @@ package enum PrivateFile {
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw Failure(description: "is no regular file")
         }
-        guard status.st_mode & 0o077 == 0 else {
+        guard !isSecret || status.st_mode & 0o077 == 0 else {
             throw Failure(description: "is open to other users; run: chmod 600 \(path)")
         }
         guard status.st_size <= sizeMax.bytes else { throw Failure(description: "is larger than \(sizeMax)") }

@@ -5,6 +5,16 @@ import Synchronization
 import Torpor
 import TorporCore
 
+/// What an event loop looks after: it has time limits, and ends when the listener stops.
+protocol LoopMember: AnyObject {
+    /// Called once a second.
+    func checkTimeLimits()
+    /// Begins nothing further, and closes when nothing is under way.
+    func drain()
+    /// Ends with an answer to whatever is waited for.
+    func cutShort()
+}
+
 /// What the connections of one event loop share. Used on that loop only, hence without locks.
 final class ConnectionLoop {
     let eventLoop: any EventLoop
@@ -14,7 +24,7 @@ final class ConnectionLoop {
     private(set) var date: [UInt8] = []
     /// The calls that run for connections of this loop, also for those that are gone.
     var calls: [UInt64: RunningCall] = [:]
-    private var connections: [ObjectIdentifier: MCPConnection] = [:]
+    private var connections: [ObjectIdentifier: any LoopMember] = [:]
     /// Connections beyond the limits that are being told so; at most ``turnedAwayMax``.
     var turnedAwayCount = 0
     /// Whether connections begin no further request.
@@ -88,9 +98,9 @@ final class ConnectionLoop {
         for call in self.calls.values where self.tick - call.startTick >= self.callTicks { call.task.cancel() }
     }
 
-    func add(_ connection: MCPConnection) { self.connections[ObjectIdentifier(connection)] = connection }
+    func add(_ connection: any LoopMember) { self.connections[ObjectIdentifier(connection)] = connection }
 
-    func remove(_ connection: MCPConnection) {
+    func remove(_ connection: any LoopMember) {
         self.connections[ObjectIdentifier(connection)] = nil
         self.noteDrained()
     }

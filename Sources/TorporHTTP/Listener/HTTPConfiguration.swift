@@ -8,6 +8,8 @@ public struct HTTPConfiguration: Sendable {
     public var port = 8_080
     /// The path of the endpoint. Default `/mcp`; any other is answered 404.
     public var path = "/mcp"
+    /// What the listener proves itself with; then it speaks TLS 1.2 or later, and nothing else. Default: none, plain HTTP.
+    public var tls: TLSCertificate?
     /// Threads that read and write sockets and run inline handlers. Default: the number of cores, at most 8.
     public var eventLoopCount = HTTPConfiguration.eventLoopCountDefault
 
@@ -35,9 +37,12 @@ public struct HTTPConfiguration: Sendable {
     public var connectionsMax = 10_000
     /// Connections of one client address; one more is answered 429 and closed. Default 2,500.
     public var connectionsPerAddressMax = 2_500
+    /// Requests of one HTTP/2 connection under way at once. Default 100. Each takes 4 KiB of `buffersMax` beside what it
+    /// brings; one beyond that is refused, to be tried again.
+    public var streamsPerConnectionMax = 100
 
-    /// From the first byte of a request to the end of its head; then 408. Default 10 s. Measured in whole seconds, as
-    /// all of these.
+    /// From the first byte of a request to the end of its head; then 408. The handshake of a TLS connection may take as
+    /// long; then the connection is closed. Default 10 s. Measured in whole seconds, as all of these.
     public var headTimeout = Duration.seconds(10)
     /// From the end of the head to the end of the body; then 408. Default 30 s.
     public var bodyTimeout = Duration.seconds(30)
@@ -58,6 +63,9 @@ public struct HTTPConfiguration: Sendable {
     public var gracePeriod = Duration.seconds(30)
 
     public init() {}
+
+    /// How URLs of the listener begin: `http` or `https`.
+    package var scheme: String { self.tls == nil ? "http" : "https" }
 
     package var effectiveDrainDelay: Duration { self.drainDelay ?? (self.isLoopback ? .zero : .seconds(5)) }
 
@@ -84,11 +92,6 @@ public struct Authentication: Sendable {
     }
 
     let kind: Kind
-
-    /// The file of tokens, if that is how callers prove who they are.
-    package var tokenFile: TokenFile? {
-        if case .tokens(let file) = self.kind { file } else { nil }
-    }
 
     /// Everybody, without a principal.
     public static let none = Authentication(kind: .none)

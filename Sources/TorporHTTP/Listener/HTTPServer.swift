@@ -119,7 +119,8 @@ public final class HTTPServer: Service {
         let configuration = self.listener.configuration
         let port = channel.localAddress?.port ?? configuration.port
         self.listener.logger.info(
-            "listening", metadata: ["url": "http://\(configuration.host):\(port)\(configuration.path)"])
+            "listening",
+            metadata: ["url": "\(configuration.scheme)://\(configuration.host):\(port)\(configuration.path)"])
         self.onListening?(port)
         await self.untilShutdown()
         self.listening.store(false, ordering: .relaxed)
@@ -173,7 +174,7 @@ public final class HTTPServer: Service {
                     guard let loop = loops[ObjectIdentifier(channel.eventLoop)]?.value else {
                         preconditionFailure("a connection runs on one of the listener's event loops")
                     }
-                    try channel.pipeline.syncOperations.addHandler(MCPConnection(listener: listener, loop: loop))
+                    try ConnectionPipeline.install(on: channel, listener, loop)
                 }
             }
         do {

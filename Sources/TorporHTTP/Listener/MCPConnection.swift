@@ -9,7 +9,7 @@ import TorporProtocol
 ///
 /// One request is under way at a time; pipelined ones wait in `pending`, which is bounded by not reading further.
 /// Lives on its event loop only.
-final class MCPConnection: ChannelDuplexHandler {
+final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMember {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -56,13 +56,14 @@ final class MCPConnection: ChannelDuplexHandler {
 
     let listener: ListenerState
     let loop: ConnectionLoop
+    private let isStream: Bool
     var machine: HTTPRequestStateMachine
     var activity = Activity.reading
     var context: ChannelHandlerContext?
     /// Bytes that arrived and have not been looked at.
     private var pending: ByteBuffer?
     var outgoing = ByteBuffer()
-    private var address = ""
+    private var address: String
     private var membership = Membership.none
     /// When the activity or the phase of the request began, in ticks.
     var sinceTick = 0
@@ -72,14 +73,21 @@ final class MCPConnection: ChannelDuplexHandler {
     var reservedForAnswer = 0
     private var isReadHeld = false
     private var needsFlush = false
+    /// A write is under way, and whether the socket has become writable again within it.
+    private var isWriting = false
+    private var hasDrained = false
     var inputIsClosed = false
     /// More arrived than may be held, so whatever follows is ignored.
     private var inputIsCut = false
     /// The last answer has left, and the client was told that nothing follows.
     private var outputIsClosed = false
 
-    init(listener: ListenerState, loop: ConnectionLoop) {
+    /// - Parameter streamAddress: The client's address, for one stream of a connection that is counted elsewhere; it
+    ///   brings one request.
+    init(listener: ListenerState, loop: ConnectionLoop, streamAddress: String? = nil) {
         self.listener = listener
+        self.isStream = streamAddress != nil
+        self.address = streamAddress ?? ""
         self.loop = loop
         self.machine = HTTPRequestStateMachine(limits: listener.limits)
     }
@@ -88,8 +96,12 @@ final class MCPConnection: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        self.address = context.remoteAddress?.ipAddress ?? ""
         self.sinceTick = self.loop.tick
+        guard !self.isStream else {
+            self.loop.add(self)
+            return context.fireChannelActive()
+        }
+        self.address = context.remoteAddress?.ipAddress ?? ""
         // Accepted just before the listener closed: nothing has been asked yet.
         guard !self.loop.isDraining else { return context.close(promise: nil) }
         switch self.listener.gate.enter(self.address) {
@@ -156,7 +168,10 @@ final class MCPConnection: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
+        if context.channel.isWritable, self.isWriting {
+            // Under TLS the socket may fill and empty again while an answer is handed to it piece by piece.
+            self.hasDrained = true
+        } else if context.channel.isWritable {
             self.releaseAnswer()
             switch self.activity {
             case .blocked:
@@ -207,6 +222,21 @@ final class MCPConnection: ChannelDuplexHandler {
         self.closeAfterWriting()
     }
 
+    /// The address under which the connection is counted; nil when it is not to be had, because it was turned away or
+    /// closes.
+    var addressToHandOver: String? {
+        guard case .admitted = self.membership, case .reading = self.activity else { return nil }
+        return self.address
+    }
+
+    /// Leaves the connection, before its first request, to who speaks another protocol on it and counts it out.
+    func handOver() {
+        self.membership = .none
+        self.activity = .closing
+        self.context = nil
+        self.loop.remove(self)
+    }
+
     // MARK: Requests
 
     private var pendingCount: Int { self.pending?.readableBytes ?? 0 }
@@ -225,7 +255,7 @@ final class MCPConnection: ChannelDuplexHandler {
             case .sendContinue: self.sendContinue()
             case .request(let request):
                 self.sinceTick = self.loop.tick
-                if self.reserveForBody(Self.share(of: request.bytes.count)) {
+                if self.reserveForBody(self.wholeShare(of: request.bytes.count)) {
                     self.handle(request)
                     // Answered; a call that runs has taken its share with it.
                     self.reserveForBody(0)
@@ -252,7 +282,7 @@ final class MCPConnection: ChannelDuplexHandler {
             self.sinceTick = self.loop.tick
         }
         guard case .reading = self.activity, phase == .body else { return }
-        if !self.reserveForBody(Self.share(of: self.machine.bufferedBytes)) { self.refuseForLackOfBuffers() }
+        if !self.reserveForBody(self.wholeShare(of: self.machine.bufferedBytes)) { self.refuseForLackOfBuffers() }
     }
 
     private func refuseForLackOfBuffers() {
@@ -263,8 +293,12 @@ final class MCPConnection: ChannelDuplexHandler {
             Exchange(keepsAlive: false))
     }
 
-    /// What a request or an answer of `count` bytes takes from the common budget.
+    /// What an event, or an answer of a connection that is no stream, of `count` bytes takes from the common budget.
     static func share(of count: Int) -> Int { count > Self.smallMax ? count : 0 }
+
+    /// What a request or its whole answer takes from the common budget. The streams of a connection are many, so all of
+    /// their bytes count.
+    private func wholeShare(of count: Int) -> Int { self.isStream ? count : Self.share(of: count) }
 
     private func sendContinue() {
         self.outgoing.clear()
@@ -294,7 +328,8 @@ final class MCPConnection: ChannelDuplexHandler {
     private func handle(_ request: HTTPRequest) {
         // A client of HTTP/1.0 would have to be told that the connection stays open; it is closed instead.
         var exchange = Exchange(
-            keepsAlive: request.head.isKeepAlive && request.head.minorVersion == 1 && !self.listener.isDraining,
+            keepsAlive: request.head.isKeepAlive && request.head.minorVersion == 1 && !self.listener.isDraining
+                && !self.isStream,
             hasChunks: request.head.minorVersion == 1, isHead: request.head.method == .head)
         do throws(Refusal) {
             let endpoint = try self.listener.checkAccess(request, &exchange)
@@ -380,7 +415,7 @@ final class MCPConnection: ChannelDuplexHandler {
     private func send(_ reply: Reply, _ exchange: Exchange, extras: ResponseHead.Extras) {
         var reply = reply
         var extras = extras
-        let share = exchange.isHead ? 0 : Self.share(of: reply.body.count)
+        let share = exchange.isHead ? 0 : self.wholeShare(of: reply.body.count)
         if share > 0 {
             if self.listener.buffers.reserve(share) {
                 self.reservedForAnswer += share
@@ -427,7 +462,11 @@ final class MCPConnection: ChannelDuplexHandler {
 
     func write() {
         guard let context = self.context else { return }
+        self.isWriting = true
+        self.hasDrained = false
         context.write(self.wrapOutboundOut(self.outgoing), promise: nil)
+        self.isWriting = false
+        if self.hasDrained, context.channel.isWritable { self.releaseAnswer() }
         self.needsFlush = true
         // A large buffer is not kept for small answers.
         if self.outgoing.capacity > Self.keptMax { self.outgoing = ByteBuffer() }

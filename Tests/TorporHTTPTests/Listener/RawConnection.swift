@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 import Testing
 import Torpor
@@ -10,21 +11,30 @@ import Torpor
 struct RawConnection {
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    /// The socket, and what encrypts it.
+    let channel: any Channel
     private var received: [UInt8] = []
 
     /// Connects for the length of `body`.
+    /// - Parameter tls: What the client speaks TLS with. Default: nothing, plain HTTP.
     static func open<Result: Sendable>(
-        port: Int, _ body: (inout RawConnection) async throws -> Result
+        port: Int, tls: NIOSSLContext? = nil, _ body: (inout RawConnection) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.allowRemoteHalfClosure, value: true)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                    if let tls {
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: "localhost")
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
                         wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
-            var connection = RawConnection(inbound: inbound.makeAsyncIterator(), outbound: outbound)
+            var connection = RawConnection(
+                inbound: inbound.makeAsyncIterator(), outbound: outbound, channel: channel.channel)
             return try await body(&connection)
         }
     }
@@ -35,9 +45,10 @@ struct RawConnection {
     func finishSending() { self.outbound.finish() }
 
     /// Waits for the next answer; `nil` when the server closes instead.
-    mutating func answer() async throws -> WireAnswer? {
+    /// - Parameter isBodyless: Whether the answer is one to HEAD.
+    mutating func answer(isBodyless: Bool = false) async throws -> WireAnswer? {
         while true {
-            if let answer = try WireAnswer.take(from: &self.received) { return answer }
+            if let answer = try WireAnswer.take(from: &self.received, isBodyless: isBodyless) { return answer }
             guard let buffer = try await self.inbound.next(isolation: #isolation) else { return nil }
             self.received += Array(buffer.readableBytesView)
         }
