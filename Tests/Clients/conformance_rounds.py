@@ -5,7 +5,12 @@ from conformance_clients import STATELESS, Scenarios
 from harness import expect, expect_equal
 from wire_client import INVALID_PARAMS
 
-SAID = {"role": "assistant", "content": {"type": "text", "text": "Paris."}, "model": "test-model", "stopReason": "endTurn"}
+SAID = {
+    "role": "assistant",
+    "content": {"type": "text", "text": "Paris."},
+    "model": "test-model",
+    "stopReason": "endTurn",
+}
 ROOTS = {"roots": [{"uri": "file:///test/root", "name": "Test Root"}]}
 
 scenarios = Scenarios()

@@ -21,7 +21,7 @@ from wire_client import (
 
 SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
 SCENARIO = "server-stateless"
-# An id that a program which keeps numbers as doubles still tells from its neighbours, and one that keeps 32 bits does not.
+# The largest id that every language can hold.
 LARGE_ID = 2**53 - 1
 CHANGE_LIMIT = 1.5  # seconds until a change is told
 

@@ -97,7 +97,9 @@ class Schemas:
             key = "$defs" if "$defs" in document else "definitions"
             mend_number_schema(document[key].get("NumberSchema"))
             self._documents[name] = document, key, Draft202012Validator if key == "$defs" else Draft7Validator
-        self.methods = {name: server_methods_of(document[key]) for name, (document, key, _) in self._documents.items()}
+        self.methods = {
+            name: server_methods_of(document[key]) for name, (document, key, _) in self._documents.items()
+        }
 
     def check(self, rule, revision, definition, value):
         """Raises a `Finding` unless `value` is what `definition` of `revision` says."""
@@ -411,7 +413,9 @@ def check_listening(request, messages):
     for number, message in enumerate(messages):
         method = message["method"]
         is_acknowledgement = method == "notifications/subscriptions/acknowledged"
-        require(is_acknowledgement == (number == 0), "first a subscription is acknowledged", f"{method} came at {number}")
+        require(
+            is_acknowledgement == (number == 0), "first a subscription is acknowledged", f"{method} came at {number}"
+        )
         require(
             same_id(metadata(message).get(SUBSCRIPTION_KEY), request["id"]),
             "a change names its subscription",

@@ -99,7 +99,10 @@ ASKED = {
     "params": {"message": "How much?", "requestedSchema": {"type": "object", "properties": {"ratio": NUMBER}}},
 }
 LEGACY_ASKED = changed(legacy("tools/call", {"content": []}, name="a"), messages=[ASKED])
-ASKING = {"resultType": "input_required", "inputRequests": {"amount": {name: ASKED[name] for name in ("method", "params")}}}
+ASKING = {
+    "resultType": "input_required",
+    "inputRequests": {"amount": {"method": ASKED["method"], "params": ASKED["params"]}},
+}
 EVENTS = {"content-type": "text/event-stream"}
 
 
