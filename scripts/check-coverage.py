@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Checks docs/protocol-coverage.md: every requirement has a row, and every test that a row names exists.
+Checks docs/conformance.md: its rows and the scenarios of Tests/Clients/conformance_*.py name the same trials.
 
     scripts/check-coverage.py [--strict]
 
@@ -18,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs/protocol-coverage.md"
+CONFORMANCE = ROOT / "docs/conformance.md"
 WORDS = ("pending", "later", "client duty", "not applicable", "note")
 ID = r"[A-Z]+-\d+[a-z]?"
 
@@ -88,6 +90,26 @@ def row_faults(number: int, name: str, cell: str, known: set[str], strict: bool)
     return [f"{place}: there is no test {test}" for test in tests if test not in known]
 
 
+def scenario_faults() -> tuple[int, list[str]]:
+    """How many scenarios of the conformance suite are tried, and where the table and the trials differ."""
+    tried = {
+        f"{path.stem}.{function}"
+        for path in ROOT.glob("Tests/Clients/conformance_*.py")
+        for function in re.findall(r"^@scenarios\(.*\)\ndef (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    listed: set[str] = set()
+    faults = []
+    for row in re.findall(r"^\| `.*$", CONFORMANCE.read_text(encoding="utf-8"), re.MULTILINE):
+        scenario, _, cell = (part.strip() for part in row.strip("|").split("|"))
+        trials = re.findall(r"`([^`]+)`", cell)
+        listed.update(trials)
+        if not trials and not cell.startswith("not covered: "):
+            faults.append(f"docs/conformance.md, {scenario}: names no trial and does not say why")
+    faults += [f"docs/conformance.md: {name} is not listed" for name in sorted(tried - listed)]
+    faults += [f"docs/conformance.md: there is no trial {name}" for name in sorted(listed - tried)]
+    return len(tried | listed), faults
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--strict", action="store_true", help="a row whose test is pending fails")
@@ -112,6 +134,10 @@ def main() -> int:
         missing = sorted(required - seen)
         checked += len(missing)
         faults += [f"docs/protocol-coverage.md: {name} has no row" for name in missing]
+
+    scenarios, found = scenario_faults()
+    checked += scenarios
+    faults += found
 
     pending = sum(cell.startswith("pending") for _, _, cell in table)
     if pending:

@@ -6,6 +6,8 @@ public enum BuiltInServer: String, CaseIterable, Sendable {
     case workbench
     /// Tools without a purpose of their own, to measure and to try the server with.
     case bench
+    /// The fixture of the protocol's official conformance suite: what its scenarios expect to find.
+    case conformance
 
     /// A new server, with nothing in it yet.
     /// - Parameter version: What the server calls its version.
@@ -13,6 +15,7 @@ public enum BuiltInServer: String, CaseIterable, Sendable {
         switch self {
         case .workbench: Workbench(store: MemoryWorkbenchStore()).server(version: version)
         case .bench: BenchServer.make(version: version)
+        case .conformance: ConformanceServer.make(version: version)
         }
     }
 }

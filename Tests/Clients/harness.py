@@ -155,6 +155,11 @@ class Servers:
         return self._shared("bench", "--server", "bench")
 
     @property
+    def conformance(self):
+        """The `conformance` server, open to everyone."""
+        return self._shared("conformance", "--server", "conformance")
+
+    @property
     def workbench(self):
         """The `workbench` server that knows the principals in `tokens` and nobody else."""
         return self._shared("workbench", "--server", "workbench", "--auth", f"token-file={self._token_file()}")

@@ -5,7 +5,16 @@
 
 import json
 
-from transcript import LEGACY_REVISIONS, MODERN_REVISIONS, REVISIONS, is_modern_request
+from transcript import (
+    CAPABILITIES_KEY,
+    LEGACY_REVISIONS,
+    LOG_LEVEL_KEY,
+    MODERN_REVISIONS,
+    REVISIONS,
+    SUBSCRIPTION_KEY,
+    is_modern_request,
+    metadata,
+)
 
 SHARED_RESULTS = {
     "completion/complete": "CompleteResult",
@@ -55,6 +64,7 @@ MODERN_STATUSES = {
     -32021: {400},
     -32022: {400},
 }
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 MODERN_ONLY_MEMBERS = {"resultType", "ttlMs", "cacheScope"}
 
 # Refusals that need nothing of the body, so that the server may not have read the request's id yet.
@@ -87,7 +97,9 @@ class Schemas:
             key = "$defs" if "$defs" in document else "definitions"
             mend_number_schema(document[key].get("NumberSchema"))
             self._documents[name] = document, key, Draft202012Validator if key == "$defs" else Draft7Validator
-        self.methods = {name: methods_of(document[key]) for name, (document, key, _) in self._documents.items()}
+        self.methods = {
+            name: server_methods_of(document[key]) for name, (document, key, _) in self._documents.items()
+        }
 
     def check(self, rule, revision, definition, value):
         """Raises a `Finding` unless `value` is what `definition` of `revision` says."""
@@ -115,12 +127,17 @@ def mend_number_schema(schema):
             schema["properties"][name]["type"] = "number"
 
 
-def methods_of(definitions):
-    """Maps each method that a revision's definitions name by a constant to the definition of its message."""
+def server_methods_of(definitions):
+    """Maps each method of a message that servers send to the definition of that message."""
+    unions = [definitions[name] for name in ("ServerRequest", "ServerNotification") if name in definitions]
+    # The schema of the tasks extension has no unions; its servers send its notifications.
+    names = {each["$ref"].rpartition("/")[2] for union in unions for each in union.get("anyOf", [union])} or {
+        name for name in definitions if name.endswith("Notification")
+    }
     return {
-        definition["properties"]["method"]["const"]: name
-        for name, definition in definitions.items()
-        if "const" in definition.get("properties", {}).get("method", {})
+        definitions[name]["properties"]["method"]["const"]: name
+        for name in sorted(names)
+        if "const" in definitions[name].get("properties", {}).get("method", {})
     }
 
 
@@ -144,20 +161,27 @@ def check_exchange(schemas, line):
         require(response is None and "responseText" not in line, "202 has no body", "a body came with 202 Accepted")
     if headers is not None:
         check_headers(line, headers)
-    if line.get("partial"):
-        return 0
     for message in line.get("messages", ()):
         check_server_message(schemas, era, revision, message)
+    check_stream(line)
+    if line.get("partial"):
+        return len(line.get("messages", ()))
     if isinstance(request, list):
         return check_batch(schemas, line)
     if isinstance(request, dict) and "method" in request and "id" not in request:
         require(status == 202 or status >= 400, "a notification is not answered", f"a notification got status {status}")
     if isinstance(request, dict) and "method" in request and "id" in request:
         require(status != 202, "a request is answered", "a request got 202 Accepted")
-        require(response is not None or status >= 300, "a request is answered", f"status {status} without a message")
+        goes_on = revision == "2025-11-25" and "lastEventId" in line
+        require(
+            response is not None or status >= 300 or goes_on,
+            "a request is answered",
+            f"status {status} without a message",
+        )
     if response is None:
         return len(line.get("messages", ()))
-    check_answer(schemas, era, revision, request, status, response)
+    check_answer(schemas, era, revision, line.get("answers", request), status, response)
+    check_what_is_asked(line)
     return 1 + len(line.get("messages", ()))
 
 
@@ -340,6 +364,93 @@ def check_legacy_result(schemas, revision, request, method, result):
             "the handshake names its revision",
             f"protocolVersion is {result['protocolVersion']!r}, the session is {revision}",
         )
+
+
+def check_what_is_asked(line):
+    """A modern server asks for nothing that the request does not declare."""
+    if line["era"] == "modern" and isinstance(line["response"].get("result"), dict):
+        declared = metadata(line["request"]).get(CAPABILITIES_KEY)
+        for asked in line["response"]["result"].get("inputRequests", {}).values():
+            check_declared(asked, declared)
+
+
+def check_declared(asked, declared):
+    """A client is asked only for what it declared that it can do."""
+    params = asked.get("params", {})
+    capability, detail = {
+        "roots/list": ("roots", None),
+        "sampling/createMessage": ("sampling", "tools" if "tools" in params else None),
+        "elicitation/create": ("elicitation", params.get("mode", "form")),
+    }.get(asked["method"], (None, None))
+    if capability is None:
+        return
+    offered = (declared or {}).get(capability)
+    # An empty `elicitation` means forms.
+    fits = offered is not None and (detail is None or detail in offered or detail == "form" and "url" not in offered)
+    require(fits, "only what is declared is asked for", f"asked for {capability} ({detail}) of {declared!r}")
+
+
+def check_stream(line):
+    """The rules of what an event stream says, and in which order."""
+    messages = [message for message in line.get("messages", ()) if isinstance(message, dict)]
+    require(not line.get("late"), "a response ends its stream", "the stream went on after it")
+    require(line["era"] == "legacy" or "lastEventId" not in line, "modern events have no ids", "an event has an id")
+    if "capabilities" in line:
+        for message in messages:
+            if "id" in message:
+                check_declared(message, line["capabilities"])
+    request = line.get("answers", line["request"])
+    if not isinstance(request, dict) or "method" not in request:
+        return
+    if request["method"] == "subscriptions/listen":
+        return check_listening(request, messages)
+    for message in messages:
+        check_said_in_call(line["era"], request, message)
+
+
+def check_listening(request, messages):
+    """A subscription: first it is acknowledged, then come changes, and each of them names it."""
+    for number, message in enumerate(messages):
+        method = message["method"]
+        is_acknowledgement = method == "notifications/subscriptions/acknowledged"
+        require(
+            is_acknowledgement == (number == 0), "first a subscription is acknowledged", f"{method} came at {number}"
+        )
+        require(
+            same_id(metadata(message).get(SUBSCRIPTION_KEY), request["id"]),
+            "a change names its subscription",
+            f"asked as {request['id']!r}, told as {metadata(message).get(SUBSCRIPTION_KEY)!r}",
+        )
+        require(
+            method not in ("notifications/progress", "notifications/message"),
+            "calls and subscriptions do not mix",
+            f"a subscription tells {method}",
+        )
+
+
+def check_said_in_call(era, request, message):
+    """A notification on the stream of a call belongs to that call."""
+    method, params = message["method"], message.get("params", {})
+    if method == "notifications/progress":
+        require(
+            same_id(params["progressToken"], metadata(request).get("progressToken")),
+            "progress is told to those who asked",
+            f"the token is {params['progressToken']!r}",
+        )
+    if era == "legacy":
+        return
+    if method == "notifications/message":
+        least = metadata(request).get(LOG_LEVEL_KEY)
+        require(
+            least in LEVELS and LEVELS.index(params["level"]) >= LEVELS.index(least),
+            "logs are told to those who asked",
+            f"asked for {least!r}, told {params['level']}",
+        )
+    require(
+        method in ("notifications/progress", "notifications/message"),
+        "calls and subscriptions do not mix",
+        f"a call tells {method}",
+    )
 
 
 def check_server_message(schemas, era, revision, message):

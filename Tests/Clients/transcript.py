@@ -17,8 +17,12 @@ Optional members, which allow more rules to be checked:
     headers         The request's headers, names in lower case, without `authorization`.
     responseHeaders The response's headers, names in lower case. Rules about headers apply only when present.
     responseText    The body when it was not empty and not JSON-RPC.
-    messages        What an event stream carried besides its `response`, in order.
-    partial         true when the client went away before the whole body had come; the body's rules do not apply.
+    messages        What an event stream carried besides its `response`, in order; an event that is no message as text.
+    late            true when an event stream went on after its `response`.
+    lastEventId     The last id of an event of an event stream, if any had one.
+    answers         The request that an event stream answers when it goes on with an earlier one.
+    capabilities    What the client of a legacy session said it can do.
+    partial         true when the client went away before the whole body had come; no answer is expected then.
     source          Which test wrote the line.
 
 Example:
@@ -32,26 +36,17 @@ import os
 import threading
 import zlib
 
+from events import events_of, is_event_stream
+from messages import as_message, is_response, parsed
+
 LEGACY_REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_REVISIONS = ("2026-07-28",)
 REVISIONS = LEGACY_REVISIONS + MODERN_REVISIONS
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
-
-
-def parsed(data):
-    """The JSON value that `data` (bytes or text) is, or `None` when it is none."""
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None
-
-
-def as_message(value):
-    """`value` when it has the shape of a JSON-RPC message or batch, else `None`."""
-    items = value if isinstance(value, list) and value else [value]
-    return value if all(isinstance(item, dict) and "jsonrpc" in item for item in items) else None
+LOG_LEVEL_KEY = "io.modelcontextprotocol/logLevel"
+SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
 
 
 def metadata(message):
@@ -77,10 +72,10 @@ class Transcript:
         self.exchanges = []
         self.source = source
         self._lock = threading.Lock()
-        self._revisions = {}
+        self._sessions = {}
         self._file = open(path, "ab", buffering=0) if path else None
 
-    def record(self, verb, headers, body, status, response_headers, response_body, partial=False):
+    def record(self, verb, headers, body, status, response_headers, response_body, partial=False, answers=None):
         """Adds one exchange. Header names may be in any case; bodies are bytes, with the content coding still on."""
         headers = {name.lower(): value for name, value in headers.items()}
         response_headers = {name.lower(): value for name, value in response_headers.items()}
@@ -95,21 +90,22 @@ class Transcript:
             "responseHeaders": response_headers,
             "response": None,
         }
-        if response_headers.get("content-type", "").lower().startswith("text/event-stream"):
-            answers = [m for m in messages_of_event_stream(response_body) if m is not None]
-            final = [m for m in answers if isinstance(m, dict) and ("result" in m or "error" in m)]
-            exchange["response"] = final[-1] if final else None
-            exchange["messages"] = [m for m in answers if m is not exchange["response"]]
+        if is_event_stream(response_headers):
+            exchange |= told_by_stream(events_of(response_body))
         elif response_body:
             exchange["response"] = as_message(parsed(response_body))
             if exchange["response"] is None and not partial:
                 exchange["responseText"] = response_body.decode("utf-8", "replace")
         if partial:
             exchange["partial"] = True
+        if answers is not None:
+            exchange["answers"] = answers
         if self.source:
             exchange["source"] = self.source
         with self._lock:
             exchange["era"], exchange["revision"] = self._classify(exchange)
+            if headers.get("mcp-session-id") in self._sessions:
+                exchange["capabilities"] = self._sessions[headers["mcp-session-id"]][1]
             self.exchanges.append(exchange)
             if self._file:
                 self._file.write(json.dumps(exchange).encode() + b"\n")
@@ -130,22 +126,31 @@ class Transcript:
                 return "legacy", LEGACY_REVISIONS[-1]
             session = exchange["responseHeaders"].get("mcp-session-id")
             if session:
-                self._revisions[session] = revision
+                self._sessions[session] = revision, request["params"]["capabilities"]
             return "legacy", revision
-        if headers.get("mcp-session-id") in self._revisions:
-            return "legacy", self._revisions[headers["mcp-session-id"]]
+        if headers.get("mcp-session-id") in self._sessions:
+            return "legacy", self._sessions[headers["mcp-session-id"]][0]
         if named in LEGACY_REVISIONS:
             return "legacy", named
         return "legacy", LEGACY_REVISIONS[-1] if request is None else "2025-03-26"
 
 
-def messages_of_event_stream(data):
-    """The JSON-RPC messages in the complete events of an event stream."""
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    for block in text.split("\n\n")[:-1]:
-        lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
-        if any(lines):
-            yield as_message(parsed("\n".join(lines)))
+def told_by_stream(events):
+    """The members of a transcript's line that tell what an event stream said."""
+    told = {"response": None, "messages": []}
+    for event in events:
+        if event.id is not None:
+            told["lastEventId"] = event.id
+        if not event.data:
+            continue
+        message = as_message(parsed(event.data))
+        if told["response"] is not None:
+            told["late"] = True
+        if told["response"] is None and is_response(message):
+            told["response"] = message
+        else:
+            told["messages"].append(event.data if message is None else message)
+    return told
 
 
 def record_httpx(transcript, httpx):

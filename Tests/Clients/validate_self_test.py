@@ -3,14 +3,15 @@
 import copy
 
 from rules import Finding, check_exchange
-from transcript import CAPABILITIES_KEY, VERSION_KEY
+from transcript import CAPABILITIES_KEY, LOG_LEVEL_KEY, SUBSCRIPTION_KEY, VERSION_KEY
 
 META = {VERSION_KEY: "2026-07-28", CAPABILITIES_KEY: {}}
+ALL = {"sampling": {}, "elicitation": {}, "roots": {}}
 JSON = {"content-type": "application/json"}
 
 
-def modern(method, result=None, error=None, status=200, id=1, answer_id=1, headers=JSON, **params):
-    """A modern exchange."""
+def modern(method, result=None, error=None, status=200, id=1, answer_id=1, headers=JSON, meta=None, **params):
+    """A modern exchange; `meta` is added to the request's metadata."""
     response = {"jsonrpc": "2.0", "id": answer_id} | ({"result": result} if error is None else {"error": error})
     return {
         "era": "modern",
@@ -18,7 +19,7 @@ def modern(method, result=None, error=None, status=200, id=1, answer_id=1, heade
         "status": status,
         "response": response,
         "responseHeaders": headers,
-        "request": {"jsonrpc": "2.0", "id": id, "method": method, "params": params | {"_meta": META}},
+        "request": {"jsonrpc": "2.0", "id": id, "method": method, "params": params | {"_meta": META | (meta or {})}},
     }
 
 
@@ -89,6 +90,7 @@ BATCH = {
     "response": [{"jsonrpc": "2.0", "id": 1, "result": {}}],
 }
 PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}}
+LOGGED = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "notice", "data": "said"}}
 NUMBER = {"type": "number", "minimum": 0.5, "maximum": 1.5, "default": 0.75}
 ASKED = {
     "jsonrpc": "2.0",
@@ -96,6 +98,45 @@ ASKED = {
     "method": "elicitation/create",
     "params": {"message": "How much?", "requestedSchema": {"type": "object", "properties": {"ratio": NUMBER}}},
 }
+LEGACY_ASKED = changed(legacy("tools/call", {"content": []}, name="a"), messages=[ASKED])
+ASKING = {
+    "resultType": "input_required",
+    "inputRequests": {"amount": {"method": ASKED["method"], "params": ASKED["params"]}},
+}
+EVENTS = {"content-type": "text/event-stream"}
+
+
+def streamed(line, *messages, **meta):
+    """`line` answered by a stream with `messages` before the answer; `meta` is added to the request's metadata."""
+    line = changed(line, messages=list(messages), responseHeaders=EVENTS)
+    line["request"]["params"]["_meta"] |= meta
+    return line
+
+
+def told(method, id=1, **params):
+    """A notification of the subscription `id`."""
+    return {"jsonrpc": "2.0", "method": method, "params": {"_meta": {SUBSCRIPTION_KEY: id}} | params}
+
+
+ACKNOWLEDGED = told("notifications/subscriptions/acknowledged", notifications={"toolsListChanged": True})
+CHANGED = told("notifications/tools/list_changed")
+LISTENED = changed(
+    streamed(modern("subscriptions/listen", notifications={"toolsListChanged": True}), ACKNOWLEDGED, CHANGED),
+    response=None,
+    partial=True,
+)
+LET_GO = changed(
+    legacy("tools/call", name="a"), response=None, messages=[], lastEventId="1", responseHeaders=EVENTS
+)
+RESUMED = changed(
+    legacy("tools/call", {"content": []}, name="a"),
+    verb="GET",
+    request=None,
+    answers=LET_GO["request"],
+    messages=[],
+    lastEventId="2",
+    responseHeaders=EVENTS,
+)
 
 RIGHT = {
     "a discovery": FOUND,
@@ -111,9 +152,13 @@ RIGHT = {
         "tools/list", status=400, error=error(-32022, {"supported": ["2026-07-28"], "requested": "1999-01-01"})
     ),
     "a body that is no JSON": UNREAD,
-    "a stream with progress": changed(
-        CALLED, messages=[PROGRESS], responseHeaders={"content-type": "text/event-stream"}
-    ),
+    "a stream with progress": streamed(CALLED, PROGRESS, progressToken=1),
+    "a stream with a log message": streamed(CALLED, LOGGED, **{LOG_LEVEL_KEY: "info"}),
+    "a subscription": LISTENED,
+    "a question to those who can be asked": modern("tools/call", ASKING, meta={CAPABILITIES_KEY: ALL}, name="a"),
+    "a legacy question to those who can be asked": changed(LEGACY_ASKED, capabilities={"elicitation": {}}),
+    "a call that lets go of its connection": LET_GO,
+    "a stream that goes on with a call": RESUMED,
     "a handshake": OPENED,
     "an initialized notification": NOTIFIED,
     "a ping": legacy("ping", {}),
@@ -133,7 +178,7 @@ RIGHT = {
         responseHeaders=JSON | {"www-authenticate": "Bearer"},
     ),
     "a batch": BATCH,
-    "a question with fractional bounds": changed(legacy("tools/call", {"content": []}, name="a"), messages=[ASKED]),
+    "a question with fractional bounds": LEGACY_ASKED,
     "a line without headers": changed(CALLED, responseHeaders=...),
     "an answer that was cut off": changed(CALLED, response=None, partial=True),
 }
@@ -259,6 +304,66 @@ WRONG = {
         changed(CALLED, messages=[{"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}]),
     ),
     "a question of a modern server": ("a modern server asks nothing", changed(CALLED, messages=[ASKED])),
+    "an event that is no message": ("a stream carries messages", changed(CALLED, messages=["hello"])),
+    "a client's message": (
+        "a server message is known",
+        changed(LEGACY_ASKED, messages=[{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}]),
+    ),
+    "a fault on a stream that was cut off": (
+        "a server message has its type",
+        changed(LISTENED, messages=[ACKNOWLEDGED, CHANGED | {"params": []}]),
+    ),
+    "a message after the response": ("a response ends its stream", changed(CALLED, late=True)),
+    "a modern event with an id": ("modern events have no ids", changed(CALLED, lastEventId="1")),
+    "progress that nobody asked for": ("progress is told to those who asked", streamed(CALLED, PROGRESS)),
+    "progress for another's token": (
+        "progress is told to those who asked",
+        streamed(CALLED, PROGRESS, progressToken="1"),
+    ),
+    "a log message that nobody asked for": ("logs are told to those who asked", streamed(CALLED, LOGGED)),
+    "a log message of too low a level": (
+        "logs are told to those who asked",
+        streamed(CALLED, LOGGED, **{LOG_LEVEL_KEY: "warning"}),
+    ),
+    "a change on the stream of a call": ("calls and subscriptions do not mix", streamed(CALLED, CHANGED)),
+    "progress on a subscription": (
+        "calls and subscriptions do not mix",
+        changed(LISTENED, messages=[ACKNOWLEDGED, told("notifications/progress", progressToken=1, progress=1)]),
+    ),
+    "a change before the acknowledgement": (
+        "first a subscription is acknowledged",
+        changed(LISTENED, messages=[CHANGED]),
+    ),
+    "a second acknowledgement": (
+        "first a subscription is acknowledged",
+        changed(LISTENED, messages=[ACKNOWLEDGED, ACKNOWLEDGED]),
+    ),
+    "a change that does not name its subscription": (
+        "a change names its subscription",
+        changed(LISTENED, messages=[ACKNOWLEDGED, {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}]),
+    ),
+    "a change that names it as text": (
+        "a change names its subscription",
+        changed(LISTENED, messages=[ACKNOWLEDGED, told("notifications/tools/list_changed", id="1")]),
+    ),
+    "a question to those who cannot be asked": (
+        "only what is declared is asked for",
+        modern("tools/call", ASKING, name="a"),
+    ),
+    "a form for those who only open pages": (
+        "only what is declared is asked for",
+        modern("tools/call", ASKING, meta={CAPABILITIES_KEY: {"elicitation": {"url": {}}}}, name="a"),
+    ),
+    "a legacy question to those who cannot be asked": (
+        "only what is declared is asked for",
+        changed(LEGACY_ASKED, capabilities={"sampling": {}}),
+    ),
+    "a call that lets go without a way back": ("a request is answered", changed(LET_GO, lastEventId=...)),
+    "a call of an older revision that lets go": ("a request is answered", changed(LET_GO, revision="2025-06-18")),
+    "a stream that goes on with another's call": (
+        "the id is echoed",
+        changed(RESUMED, answers=LET_GO["request"] | {"id": 7}),
+    ),
     "a modern request in a legacy line": (
         "the transcript is well-formed",
         changed(CALLED, era="legacy", revision="2025-11-25"),

@@ -1,0 +1,53 @@
+import Testing
+import Torpor
+import TorporServers
+import TorporTesting
+
+/// The scenarios themselves run over the wire: Tests/Clients/conformance.py.
+struct ConformanceServerTests {
+    private func withClient(_ body: @Sendable (TestClient) async throws -> Void) async throws {
+        try await withTestClient(BuiltInServer.conformance.make(version: "1"), over: .memory, body)
+    }
+
+    @Test func theFirstToolCanBeCalledWithoutArguments() async throws {
+        try await self.withClient { client in
+            let tools = try await client.request("tools/list").result?["tools"]
+            guard case .string(let name)? = tools?[0]?["name"] else {
+                Issue.record("there is no first tool: \(String(describing: tools))")
+                return
+            }
+            let result = try await client.call(name, [:])
+            #expect(!result.isError)
+        }
+    }
+
+    @Test func theFirstResourceCanBeRead() async throws {
+        try await self.withClient { client in
+            let uri = try #require(try await client.request("resources/list").result?["resources"]?[0]?["uri"])
+            let contents = try await client.request("resources/read", ["uri": uri]).result?["contents"]
+            #expect(contents?[0]?["uri"] == uri)
+        }
+    }
+
+    @Test func aToolThatAsksIsDoneWhenAllAnswersHaveCome() async throws {
+        try await self.withClient { client in
+            let name: JSONValue = ["action": "accept", "content": ["name": "Alice"]]
+            let roots: JSONValue = ["roots": [["uri": "file:///work", "name": "Work"]]]
+            let greeting: JSONValue = [
+                "role": "assistant", "model": "m", "content": ["type": "text", "text": "Good day"],
+            ]
+            let response = try await client.request(
+                "tools/call",
+                [
+                    "name": "test_input_required_result_multiple_inputs",
+                    "inputResponses": ["user_name": name, "greeting": greeting, "client_roots": roots],
+                    "_meta": [
+                        "io.modelcontextprotocol/clientCapabilities": ["elicitation": [:], "sampling": [:], "roots": [:]]
+                    ],
+                ])
+            #expect(
+                response.result?["content"]?[0]?["text"]
+                    == "Hello, Alice!\nGood day\nRoots: Work (file:///work)")
+        }
+    }
+}
