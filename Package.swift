@@ -17,6 +17,7 @@ let package = Package(
     products: [
         .library(name: "Torpor", targets: ["Torpor"]),
         .library(name: "TorporHTTP", targets: ["TorporHTTP"]),
+        .library(name: "TorporStdio", targets: ["TorporStdio"]),
         .library(name: "TorporTesting", targets: ["TorporTesting"]),
         .executable(name: "torpor", targets: ["TorporCLI"]),
     ],
@@ -79,6 +80,17 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .target(
+            name: "TorporStdio",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporProtocol",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+
         // Test support for authors of MCP servers.
         .target(
             name: "TorporTesting",
@@ -102,6 +114,7 @@ let package = Package(
             name: "TorporCLI",
             dependencies: [
                 "CYaml", "Torpor", "TorporCore", "TorporHTTP", "TorporMetrics", "TorporServers",
+                "TorporStdio",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -133,6 +146,14 @@ let package = Package(
             dependencies: [
                 "Torpor", "TorporCore", "TorporJSON", "TorporProtocol", "TorporTesting",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporStdioTests",
+            dependencies: [
+                "Torpor", "TorporStdio",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

@@ -13,7 +13,7 @@ struct ServeOptions: ParsableArguments {
     var adminHost: String?
     @Option(help: ArgumentHelp("Built-in server: workbench, conformance or bench.", valueName: "name"))
     var server: String?
-    @Flag(help: "Serve one client on standard input and output instead of a port.")
+    @Flag(help: "Serve one client on standard input and output; nothing listens then.")
     var stdio = false
     @Option(help: ArgumentHelp("Where state is kept: memory: for now.", valueName: "url"))
     var store: String?

@@ -5,6 +5,7 @@ import Torpor
 import TorporHTTP
 import TorporMetrics
 import TorporServers
+import TorporStdio
 import UnixSignals
 
 /// The running program: the listener, the admin listener, and what looks after them.
@@ -17,6 +18,7 @@ struct ServeProgram {
     /// Runs until a signal has drained it.
     /// - Throws: when something could not start, or calls had to be cut short.
     func run() async throws {
+        if self.configuration.isStdio { return try await self.runOnStandardStreams() }
         let monitor = ProgressMonitor()
         let banner = Banner(configuration)
         var listening = self.configuration.http
@@ -42,6 +44,17 @@ struct ServeProgram {
                 services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
                 logger: self.quietLogger))
         try await Self.run(group)
+    }
+
+    /// Serves one client on standard input and output until it closes its end, or a signal comes.
+    private func runOnStandardStreams() async throws {
+        let server = StdioServer(
+            self.configuration.server.make(version: torporVersion), limits: self.configuration.limits,
+            streams: self.configuration.streams, lineMax: self.configuration.http.requestMax, logger: self.logger)
+        let service = ServiceGroupConfiguration.ServiceConfiguration(
+            service: server, successTerminationBehavior: .gracefullyShutdownGroup)
+        try await Self.run(
+            ServiceGroup(configuration: ServiceGroupConfiguration(services: [service], logger: self.quietLogger)))
     }
 
     /// Runs the services; the first signal drains, the second ends the process at once.

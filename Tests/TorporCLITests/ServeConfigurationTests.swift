@@ -43,6 +43,7 @@ import TorporServers
         Sample(.adminPort, "1", "0") { "\($0.adminPort)" },
         Sample(.adminHost, "::1", "localhost") { $0.adminHost },
         Sample(.server, "workbench", "bench") { $0.server.rawValue },
+        Sample(.stdio, "true", "false") { "\($0.isStdio)" },
         Sample(.store, "memory:", "memory:") { $0.store },
         Sample(.keyFile, "a.key", "b.key") { $0.keyFile?.path ?? "none" },
         Sample(.sessionLifetime, "3600s", "5s") { "\($0.sessionLifetime.components.seconds)s" },
@@ -60,6 +61,10 @@ import TorporServers
         Sample(.maxConnections, "4", "5") { "\($0.http.connectionsMax)" },
         Sample(.maxConnectionsPerAddress, "6", "7") { "\($0.http.connectionsPerAddressMax)" },
         Sample(.maxBuffers, "8388608", "16777216") { "\($0.http.buffersMax.bytes)" },
+        Sample(.maxStreams, "1", "10000") { "\($0.streams.streamsMax)" },
+        Sample(.maxStreamBytes, "1048576", "2097152") { "\($0.streams.totalMax.bytes)" },
+        Sample(.heartbeat, "1s", "60s") { "\($0.http.heartbeatInterval.components.seconds)s" },
+        Sample(.resumeGrace, "1s", "300s") { "\($0.streams.resumeGrace.components.seconds)s" },
         Sample(.callTimeout, "1s", "90s") { "\($0.http.callTimeout.components.seconds)s" },
         Sample(.drainDelay, "2s", "0s") { "\($0.http.effectiveDrainDelay.components.seconds)s" },
         Sample(.gracePeriod, "3s", "0s") { "\($0.http.gracePeriod.components.seconds)s" },
@@ -100,7 +105,7 @@ import TorporServers
     @Test(arguments: samples)
     func everySettingIsAFlag(sample: Sample) throws {
         let value = sample.values[0]
-        let arguments = sample.key == .insecure ? ["--insecure"] : ["--\(sample.key.rawValue)", value]
+        let arguments = [.insecure, .stdio].contains(sample.key) ? ["--\(sample.key.rawValue)"] : ["--\(sample.key.rawValue)", value]
         #expect(try ServeOptions.parse(arguments).given == [sample.key.rawValue: value])
     }
 

@@ -239,6 +239,10 @@ package final class Listening: Sendable {
             self.stream.end(with: writer.bytes, orShort: writer.bytes)
         } else {
             self.stream.offer(writer.bytes)
+            // On a channel the server says so besides (2026-07-28, cancellation; the schema limits it to stdio).
+            self.stream.offer(
+                Array(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"#.utf8) + self.id
+                    + Array("}}".utf8))
         }
     }
 

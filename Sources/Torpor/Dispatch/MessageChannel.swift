@@ -55,6 +55,11 @@ extension Dispatcher {
         channel.output.end()
     }
 
+    /// Ends the subscriptions of a channel, each with its result, as the server does when it stops.
+    package func finishListening(_ channel: MessageChannel) {
+        for call in self.held.calls(of: channel.holder.id) { (call as? Listening)?.finish() }
+    }
+
     /// Holds a subscription of a channel, so that its client can cancel it.
     func hold(_ listening: Listening, _ operation: Operation, on channel: MessageChannel) {
         let bytes = operation.bytes

@@ -160,6 +160,11 @@ package final class SessionTable: Sendable {
         self.state.withLock { $0.sessions[session]?.calls[key] }
     }
 
+    /// Everything of a session that its client may cancel.
+    func calls(of session: UInt128) -> [any Withdrawable] {
+        self.state.withLock { $0.sessions[session].map { Array($0.calls.values) } ?? [] }
+    }
+
     // MARK: Questions
 
     /// Holds a question until its answer comes.

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP2
+import TorporCore
 
 /// Makes one stream of HTTP/2 look like a connection of HTTP/1.1 that brings one request and takes one answer.
 ///

@@ -1,0 +1,143 @@
+public import Logging
+public import ServiceLifecycle
+public import Torpor
+import TorporCore
+import TorporProtocol
+
+/// Serves an ``MCPServer`` to the one client at the other end of standard input and output: one JSON-RPC message a line,
+/// every revision of the protocol (2026-07-28 and 2025-11-25, transports, stdio).
+///
+///     try await StdioServer(server).run()
+///
+/// Nothing but messages goes to standard output; the logger has to write elsewhere. `run()` returns when the client
+/// closes its end, when its task is cancelled, or at a graceful shutdown; calls that run then have a second to end.
+public final class StdioServer: Service {
+    private let dispatcher: Dispatcher
+    private let lineMax: Int
+    private let streams: @Sendable () throws -> ByteStreams
+    private let logger: Logger
+
+    /// How long calls may go on when the client has closed its end.
+    private static let farewell = Duration.seconds(1)
+
+    /// - Parameter lineMax: The longest message of the client; a longer one is answered with an error. Default 4 MiB.
+    public convenience init(
+        _ server: MCPServer, limits: CallLimits = CallLimits(), streams: StreamLimits = StreamLimits(),
+        lineMax: ByteCount = .mebibytes(4), logger: Logger = Logger(label: "torpor")
+    ) {
+        self.init(
+            server, limits: limits, streams: streams, lineMax: lineMax, logger: logger,
+            over: { try ByteStreams(input: 0, output: 1) })
+    }
+
+    /// - Parameter bytes: Where messages come from and go to.
+    package init(
+        _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, logger: Logger,
+        over bytes: @escaping @Sendable () throws -> ByteStreams
+    ) {
+        precondition(lineMax.bytes > 0, "a line holds at least one byte")
+        // Questions are named under a key; no session id is ever sealed here.
+        let sessions = SessionAuthority(keys: .perProcess(), lifetime: .seconds(86_400), store: 0)
+        self.dispatcher = Dispatcher(
+            server: server, sessions: sessions, limits: limits, streams: streams,
+            environment: DispatcherEnvironment(logger: logger))
+        self.lineMax = lineMax.bytes
+        self.streams = bytes
+        self.logger = logger
+    }
+
+    /// Serves until the client closes its end, or a shutdown begins.
+    /// - Throws: ``StdioError`` when standard input or output fails.
+    public func run() async throws {
+        let bytes = try self.streams()
+        let channel: MessageChannel
+        do throws(Refusal) {
+            channel = try self.dispatcher.openChannel()
+        } catch {
+            preconditionFailure("a server without clients has room for one: \(error.error.message)")
+        }
+        defer { bytes.close() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await Self.write(channel.output, to: bytes) }
+            group.addTask {
+                try await withTaskCancellationOrGracefulShutdownHandler {
+                    try await self.serve(channel, bytes)
+                } onCancelOrGracefulShutdown: {
+                    bytes.stopReading()
+                }
+                // Whatever is still to be said is written by the other task, which ends then.
+                self.dispatcher.close(channel)
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Takes messages until there are no more, then lets calls end.
+    private func serve(_ channel: MessageChannel, _ bytes: ByteStreams) async throws {
+        var lines = LineReader(lineMax: self.lineMax)
+        let calls = CallTasks()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            reading: while let chunk = try await bytes.read() {
+                for line in lines.split(chunk) {
+                    guard case .line(let text) = line else {
+                        let refusal = Refusal(
+                            400, .invalidRequest, "The message is longer than the limit of \(self.lineMax) bytes.")
+                        try await channel.output.send(self.dispatcher.refuse(refusal).body)
+                        continue
+                    }
+                    switch self.dispatcher.dispatch(IncomingMessage(bytes: text, channel: channel)) {
+                    case .reply(let reply):
+                        if !reply.body.isEmpty { try await channel.output.send(reply.body) }
+                    case .call(let call):
+                        group.addTask {
+                            if case .reply(let reply) = await calls.run(call), !reply.body.isEmpty {
+                                try await channel.output.send(reply.body)
+                            }
+                        }
+                    case .stream: break
+                    }
+                }
+            }
+            self.dispatcher.finishListening(channel)
+            await self.endCalls(&group)
+        }
+    }
+
+    /// Waits for the calls that run, for a while, and cancels the rest.
+    private func endCalls(_ group: inout ThrowingTaskGroup<Void, any Error>) async {
+        group.addTask {
+            try await Task.sleep(for: Self.farewell)
+            throw CancellationError()
+        }
+        while self.dispatcher.runningCallCount > 0 {
+            // A call whose answer nobody reads, or the end of the time.
+            do { _ = try await group.next() } catch { break }
+        }
+        group.cancelAll()
+        while true {
+            do { if try await group.next() == nil { return } } catch { continue }
+        }
+    }
+
+    /// Writes what the stream holds until it has ended.
+    private static func write(_ stream: MessageStream, to bytes: ByteStreams) async throws {
+        let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        guard let reader = stream.attach(wake: { signal.yield() }) else {
+            preconditionFailure("the stream of a new channel can be read")
+        }
+        defer { stream.detach(reader) }
+        var isWoken = signals.makeAsyncIterator()
+        while true {
+            switch stream.next(reader) {
+            case .message(let entry): try await bytes.write(entry.message + [UInt8(ascii: "\n")])
+            case .nothing: guard await isWoken.next() != nil else { return }
+            case .ended, .released, .superseded: return
+            }
+        }
+    }
+}
+
+/// Standard input or output cannot be used.
+public struct StdioError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+}

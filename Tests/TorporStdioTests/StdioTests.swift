@@ -1,0 +1,235 @@
+import Glibc
+import Logging
+import Synchronization
+import Testing
+import Torpor
+import TorporStdio
+
+/// One client on two pipes.
+@Suite struct StdioTests {
+    @Test func bothErasTakeTurnsOnOnePipe() async throws {
+        try await withStdioClient { client in
+            // Before initialize the legacy era knows only ping.
+            client.send(#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#)
+            #expect(try await client.next() == ["jsonrpc": "2.0", "id": 0, "result": [:]])
+            client.send(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
+            #expect(try await client.next()["error"]?["code"] == -32600)
+            client.send(StdioClient.modern("server/discover", id: "d"))
+            #expect(try await client.next()["result"]?["supportedVersions"] == ["2026-07-28"])
+            client.send(StdioClient.initialize)
+            let opened = try await client.next()
+            #expect(opened["result"]?["protocolVersion"] == "2025-11-25")
+            client.send(#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+            client.send(#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"text":"legacy"}}}"#)
+            #expect(try await client.next()["result"]?["content"]?[0]?["text"] == "legacy")
+            client.send(StdioClient.modern("tools/call", id: 2, params: #""name":"echo","arguments":{"text":"modern"},"#))
+            let modern = try await client.next()
+            #expect(modern["result"]?["resultType"] == "complete")
+            client.send(StdioClient.initialize)
+            #expect(try await client.next()["error"]?["code"] == -32600)
+        }
+    }
+
+    @Test func whatIsNoMessageIsAnsweredAndTheNextLineIsRead() async throws {
+        try await withStdioClient(lineMax: .kibibytes(1)) { client in
+            client.send("not json")
+            #expect(try await client.next()["error"]?["code"] == -32700)
+            client.send("")
+            client.send("  \r")
+            client.send(String(repeating: "x", count: 5_000))
+            let tooLong = try await client.next()
+            #expect(tooLong["error"]?["code"] == -32600 && tooLong["id"] == nil)
+            client.send(#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#)
+            #expect(try await client.next()["error"]?["code"] == -32600)
+            client.send(#"{"jsonrpc":"2.0","id":"\u0061","method":"ping"}"# + "\r")
+            #expect(try await client.next()["id"] == "a")
+        }
+    }
+
+    @Test func aSessionIsAskedAndAnswersOnTheSamePipe() async throws {
+        try await withStdioClient { client in
+            client.send(StdioClient.initialize)
+            _ = try await client.next()
+            client.send(#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"roots"}}"#)
+            let question = try await client.next()
+            #expect(question["method"] == "roots/list")
+            let id = try #require(question["id"])
+            client.send(
+                JSONValue.object(["jsonrpc": "2.0", "id": id, "result": ["roots": [["uri": "file:///a"]]]]).text)
+            let answer = try await client.next()
+            #expect(answer["id"] == 1 && answer["result"]?["content"]?[0]?["text"] == "file:///a")
+        }
+    }
+
+    @Test func aModernRequestIsNeverAskedByARequest() async throws {
+        try await withStdioClient { client in
+            client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"roots","#, capabilities: #"{"roots":{}}"#))
+            let result = try await client.next()["result"]
+            #expect(result?["resultType"] == "input_required" && result?["inputRequests"]?["roots"] != nil)
+        }
+    }
+
+    @Test func aCancelledRequestIsNotAnswered() async throws {
+        try await withStdioClient { client in
+            for id in ["1", "\"two\""] {
+                client.send(
+                    StdioClient.modern(
+                        "tools/call", rawID: id, params: #""name":"waits","#,
+                        meta: #""io.modelcontextprotocol/logLevel":"info","#))
+                // It runs: it has said so.
+                #expect(try await client.next()["method"] == "notifications/message")
+                client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(id)}}"#)
+                // Unknown ones are ignored.
+                client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":99}}"#)
+                client.send(#"{"jsonrpc":"2.0","id":"after","method":"ping"}"#)
+                #expect(try await client.next()["id"] == "after")
+            }
+        }
+    }
+
+    @Test func subscriptionsShareThePipeAndEndOneByOne() async throws {
+        try await withStdioClient { client in
+            for id in ["a", "b"] {
+                client.send(
+                    StdioClient.modern(
+                        "subscriptions/listen", id: id, params: #""notifications":{"toolsListChanged":true},"#))
+                let acknowledged = try await client.next()
+                #expect(acknowledged["method"] == "notifications/subscriptions/acknowledged")
+                #expect(acknowledged["params"]?["_meta"]?["io.modelcontextprotocol/subscriptionId"] == .string(id))
+            }
+            client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}"#)
+            client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"changes","#))
+            var told: [JSONValue?] = []
+            var answer: JSONValue?
+            while told.isEmpty || answer == nil {
+                let message = try await client.next()
+                if message["id"] == 1 { answer = message } else { told.append(message["params"]?["_meta"]?["io.modelcontextprotocol/subscriptionId"]) }
+            }
+            #expect(told == ["b"])
+            // The server says that it ends what is still open.
+            client.closeInput()
+            #expect(try await client.next()["id"] == "b")
+            let cancelled = try await client.next()
+            #expect(cancelled["method"] == "notifications/cancelled" && cancelled["params"]?["requestId"] == "b")
+            #expect(try await client.nextLine() == nil)
+        }
+    }
+
+    @Test func whatRunsAtTheEndOfTheInputMayEnd() async throws {
+        try await withStdioClient { client in
+            client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"echo","arguments":{"text":"last"},"#))
+            client.closeInput()
+            #expect(try await client.next()["result"]?["content"]?[0]?["text"] == "last")
+            #expect(try await client.nextLine() == nil)
+        }
+    }
+}
+
+/// The other end of the pipes.
+final class StdioClient: Sendable {
+    static let initialize =
+        #"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"roots":{}},"clientInfo":{"name":"t","version":"1"}}}"#
+
+    static func modern(
+        _ method: String, id: JSONValue = 1, rawID: String? = nil, params: String = "", capabilities: String = "{}",
+        meta: String = ""
+    ) -> String {
+        #"{"jsonrpc":"2.0","id":\#(rawID ?? id.text),"method":"\#(method)","params":{\#(params)"_meta":{\#(meta)"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":\#(capabilities)}}}"#
+    }
+
+    private let input: Mutex<Int32?>
+    private let lines: ByteStreams
+    private let held = Mutex<[UInt8]>([])
+
+    init(input: Int32, output: Int32) throws {
+        self.input = Mutex(input)
+        self.lines = try ByteStreams(input: output, output: -1)
+    }
+
+    func send(_ line: String) {
+        let bytes = Array((line + "\n").utf8)
+        self.input.withLock { input in
+            guard let input else { return }
+            #expect(write(input, bytes, bytes.count) == bytes.count)
+        }
+    }
+
+    func closeInput() {
+        self.input.withLock { input in
+            if let open = input { close(open) }
+            input = nil
+        }
+    }
+
+    /// The next line; `nil` when the server has closed its end.
+    func nextLine() async throws -> [UInt8]? {
+        while true {
+            let line = self.held.withLock { held -> [UInt8]? in
+                guard let end = held.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+                defer { held.removeFirst(end + 1) }
+                return Array(held[..<end])
+            }
+            if let line { return line }
+            guard let chunk = try await self.lines.read() else { return nil }
+            self.held.withLock { $0 += chunk }
+        }
+    }
+
+    func next() async throws -> JSONValue {
+        guard let line = try await self.nextLine() else { throw StdioError(description: "the server has ended") }
+        return try JSONValue(parsing: line)
+    }
+
+    func stop() { self.lines.close() }
+}
+
+struct EchoedText: ToolInput { var text: String }
+
+/// Serves a client over pipes for the length of `body`; then the client closes its end and the server has to end.
+func withStdioClient(
+    lineMax: ByteCount = .mebibytes(1), _ body: (StdioClient) async throws -> Void
+) async throws {
+    var toServer: [Int32] = [0, 0]
+    var fromServer: [Int32] = [0, 0]
+    try #require(pipe(&toServer) == 0 && pipe(&fromServer) == 0)
+    let ends = (toServer[0], fromServer[1])
+    let server = MCPServer(name: "stdio", version: "1", announces: .tools) {
+        Tool("echo", "Answers with the text.") { (input: EchoedText, _) in input.text }
+        Tool("roots", "Asks for the roots.") { call in
+            try await call.ask("roots", .roots).map(\.uri).joined(separator: " ")
+        }
+        Tool("changes", "Tells of a change.") { call in
+            call.announce(.tools)
+            return "told"
+        }
+        Tool("waits", "Says that it waits, and waits to be cancelled.") { call in
+            try await call.log(.info, "waiting")
+            let (never, _) = AsyncStream.makeStream(of: Void.self)
+            for await _ in never {}
+            try call.checkCancellation()
+            return "not cancelled"
+        }
+    }
+    let stdio = StdioServer(
+        server, limits: CallLimits(), streams: StreamLimits(), lineMax: lineMax,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        over: { try ByteStreams(input: ends.0, output: ends.1) })
+    let client = try StdioClient(input: toServer[1], output: fromServer[0])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+            defer { close(ends.1) }
+            try await stdio.run()
+        }
+        do {
+            try await body(client)
+        } catch {
+            client.closeInput()
+            throw error
+        }
+        client.closeInput()
+        try await group.waitForAll()
+    }
+    client.stop()
+    close(ends.0)
+    close(fromServer[0])
+}
