@@ -15,8 +15,7 @@ package enum HeaderValue {
             return decoded.elementsEqual(text.utf8)
         }
         for position in header where !self.isLegal(bytes[position]) { return false }
-        if !slice.hasEscapes { return bytes.matches(header, slice.range) }
-        return bytes.text(at: header) == slice.string(in: bytes)
+        return slice.equals(bytes.extracting(header), in: bytes)
     }
 
     /// Printable ASCII, space and tab.
