@@ -16,7 +16,8 @@ extension FuzzTarget {
         dictionary: messageWords + [
             "MCP-Protocol-Version: 2026-07-28\n", "MCP-Protocol-Version: 2025-11-25\n", "Mcp-Method: tools/call\n",
             "Mcp-Name: add\n", "Mcp-Name: =?base64?YWRk?=\n", "Mcp-Session-Id: @session\n", "add", "upper", "breaks",
-            "greet", "K", "test://fixed", "test://K", "test://item/a", "test://item/%41", "left", "right", "text",
+            "greet", "K", "test://fixed", "test://K", "test://item/a", "test://item/%41", "\u{212A}", "left", "right",
+            "text",
             "tone", "id", "tool", "protocol", "cancelled", "uAAAA",
         ]
     ) { input throws(PropertyViolation) in
@@ -216,7 +217,10 @@ private enum DispatchServer {
         ) { arguments, _ in
             PromptResult([.user("Greet \(arguments["name"] ?? "") \(arguments["tone"] ?? "plainly").")])
         }
-        Prompt("K", "Has a name with lookalikes.") { _, _ in PromptResult([.assistant("K")]) }
+        // The second is the sign for kelvin, which Unicode holds for a K.
+        for name in ["K", "\u{212A}"] {
+            Prompt(name, "Has a lookalike.") { _, _ in PromptResult([.assistant(name)]) }
+        }
     }
 }
 

@@ -50,9 +50,10 @@ private struct TemplateModel {
             }
             guard !isAfterVariable, let end = rest.firstIndex(of: UInt8(ascii: "}")) else { return nil }
             let isRest = rest.dropFirst().first == UInt8(ascii: "+")
-            let name = String(decoding: rest[(rest.startIndex + (isRest ? 2 : 1))..<end], as: UTF8.self)
-            let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
-            guard !name.isEmpty, name.allSatisfy({ letters.contains($0) }), !self.variables.contains(name) else {
+            let bytes = rest[(rest.startIndex + (isRest ? 2 : 1))..<end]
+            let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_".utf8
+            let name = String(decoding: bytes, as: UTF8.self)
+            guard !bytes.isEmpty, bytes.allSatisfy(letters.contains), !self.variables.contains(name) else {
                 return nil
             }
             self.parts.append(.variable(name, isRest: isRest))

@@ -38,6 +38,7 @@ struct RunCommand: ParsableCommand {
         try FileManager.default.createDirectory(atPath: self.findings, withIntermediateDirectories: true)
         let seed = self.seed ?? UInt64.random(in: 0...(.max))
         print("\(self.target.name): seed \(seed)")
+        fflush(nil)  // Before what the other process prints.
         let process = try Process.run(
             itself,
             arguments: [

@@ -82,14 +82,19 @@ extension Mutator {
         bytes.removeSubrange(range)
     }
 
-    /// Writes one ASCII character of a string as `\u00XX`.
+    /// Writes one character of a string as `\uXXXX`, or as two of them; leaves escapes that are there alone.
     private static func escape(_ range: Range<Int>, in bytes: inout [UInt8], using random: inout SplitMix64) {
         let inside = range.dropFirst().dropLast()
-        guard bytes[range.lowerBound] == UInt8(ascii: "\""), let index = inside.randomElement(using: &random),
-            (0x20..<0x7F).contains(bytes[index])
-        else { return }
-        let digits = String(bytes[index], radix: 16)
-        bytes.replaceSubrange(index...index, with: Array("\\u00\(digits)".utf8))
+        guard bytes[range.lowerBound] == UInt8(ascii: "\""), !bytes[inside].contains(UInt8(ascii: "\\")) else { return }
+        let text = Array(String(decoding: bytes[inside], as: UTF8.self).unicodeScalars)
+        guard let index = text.indices.randomElement(using: &random) else { return }
+        let before = String(String.UnicodeScalarView(text[..<index]))
+        let behind = String(String.UnicodeScalarView(text[(index + 1)...]))
+        let escapes = String(text[index]).utf16.map { unit in
+            let digits = String(unit, radix: 16)
+            return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+        bytes.replaceSubrange(inside, with: Array((before + escapes.joined() + behind).utf8))
     }
 }
 
