@@ -151,6 +151,11 @@ private func checkParts(of value: JSONValue) throws(PropertyViolation) -> Int {
     case .string(let text): try checkText(text)
     case .array(let elements):
         for element in elements { depth = max(depth, try checkParts(of: element)) }
+        for (element, next) in zip(elements, elements.dropFirst()) {
+            let isSame = canonicalText(element).utf8.elementsEqual(canonicalText(next).utf8)
+            try require((element == next) == isSame, "values are equal when their texts are", "\(element), \(next)")
+            try require(!isSame || element.hashValue == next.hashValue, "equal values have one hash", "\(element)")
+        }
         depth += 1
     case .object(let object):
         for member in object.members {
@@ -160,6 +165,19 @@ private func checkParts(of value: JSONValue) throws(PropertyViolation) -> Int {
         depth += 1
     }
     return depth
+}
+
+/// The text of a value with the members that count sorted by name.
+private func canonicalText(_ value: JSONValue) -> String {
+    switch value {
+    case .null, .bool, .number, .string: return value.text
+    case .array(let elements): return "[" + elements.map(canonicalText).joined(separator: ",") + "]"
+    case .object(let object):
+        var members: [[UInt8]: String] = [:]
+        for member in object.members { members[Array(member.name.utf8)] = canonicalText(member.value) }
+        let sorted = members.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        return "{" + sorted.map { "\($0.key):\($0.value)" }.joined(separator: ",") + "}"
+    }
 }
 
 /// What is written for a text stands for that text, byte for byte, and for no other.

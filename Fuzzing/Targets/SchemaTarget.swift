@@ -44,6 +44,10 @@ extension FuzzTarget {
             let own = Validator(exact)?.validate(compact, in: 0..<compact.count)
             try require(own == [], "a value equals itself", "\(own ?? [])")
         }
+        if schema != value, !schema.hasNumber, !value.hasNumber {
+            let other = Validator(["const": schema])?.validate(compact, in: 0..<compact.count)
+            try require(other?.isEmpty != true, "a value equals no other", "\(schema), \(value)")
+        }
         return verdict.isEmpty ? "conforms" : "violates"
     }
 }
@@ -58,6 +62,18 @@ private struct Validator {
     /// What is wrong with the value that lies in `range`.
     func validate(_ bytes: [UInt8], in range: Range<Int>) -> [SchemaValidator.Violation] {
         self.validator.validate(bytes.span, at: range)
+    }
+}
+
+extension JSONValue {
+    /// Whether it holds a number: numbers are equal in more than one spelling.
+    fileprivate var hasNumber: Bool {
+        switch self {
+        case .null, .bool, .string: false
+        case .number: true
+        case .array(let elements): elements.contains(where: \.hasNumber)
+        case .object(let object): object.members.contains { $0.value.hasNumber }
+        }
     }
 }
 

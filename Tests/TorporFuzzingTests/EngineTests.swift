@@ -42,7 +42,7 @@ import TorporFuzzing
         #expect(Minimiser.minimise([1, 2, 3]) { _ in false } == [1, 2, 3])
     }
 
-    @Test func aTrapIsToldWhichInputItIsCheckingFirst() throws {
+    @Test func anInputIsNotedBeforeItIsChecked() throws {
         var noted: [[UInt8]] = []
         var campaign = try Campaign(Self.broken, corpus: [[1]], seed: 3) { noted.append($0) }
         try campaign.step { noted.append($0) }

@@ -34,7 +34,7 @@ import TorporFuzzing
         #expect(campaign.executionCount == corpus.count + Self.stepCount)
     }
 
-    private static let stepCount = 1_000
+    private static let stepCount = 2_000
 }
 
 extension FuzzTarget: CustomTestStringConvertible {
