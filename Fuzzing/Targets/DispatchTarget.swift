@@ -17,12 +17,11 @@ extension FuzzTarget {
             "MCP-Protocol-Version: 2026-07-28\n", "MCP-Protocol-Version: 2025-11-25\n", "Mcp-Method: tools/call\n",
             "Mcp-Name: add\n", "Mcp-Name: =?base64?YWRk?=\n", "Mcp-Session-Id: @session\n", "add", "upper", "breaks",
             "greet", "K", "test://fixed", "test://K", "test://item/a", "test://item/%41", "\u{212A}", "left", "right",
-            "text",
-            "tone", "id", "tool", "protocol", "cancelled", "uAAAA",
+            "text", "tone", "id", "tool", "protocol", "cancelled", "uAAAA",
         ]
     ) { input throws(PropertyViolation) in
         let request = DispatchRequest(input)
-        let dispatcher = DispatchServer.dispatcher
+        let dispatcher = DispatchServer.makeDispatcher()
         let reply: Reply
         switch dispatcher.dispatch(request.message) {
         case .reply(let made): reply = made
@@ -30,6 +29,7 @@ extension FuzzTarget {
             try require(dispatcher.runningCallCount > 0, "a pending call counts as running")
             reply = InlineExecutor.run { await call.run() }
         }
+        try require(dispatcher.runningCallCount == 0, "a call that was answered runs no more")
         return try request.check(reply)
     }
 }
@@ -85,7 +85,6 @@ private struct DispatchRequest {
     func check(_ reply: Reply) throws(PropertyViolation) -> String {
         let value = try? JSONValue(parsing: self.body)  // `nil` for what is no JSON
         let model = value.map(EnvelopeModel.init)
-        try require(DispatchServer.dispatcher.runningCallCount == 0, "a call that was answered runs no more")
         try require((200...599).contains(reply.status), "the status is one of HTTP", "\(reply.status)")
         guard !reply.body.isEmpty else {
             try require(
@@ -156,18 +155,21 @@ private enum DispatchServer {
     static let secret = Array("s3cret-of-a-handler".utf8)
     static let now = WallTime(milliseconds: 1_790_000_000_000)
     static let sessions = SessionAuthority(keys: TokenKeys.sealing, lifetime: .seconds(60), store: 7)
-    static let dispatcher = Dispatcher(
-        server: server, sessions: sessions,
-        environment: DispatcherEnvironment(
-            monotonicNanoseconds: { 0 }, wallTime: { now }, randomBits: { 42 },
-            logger: Logger(label: "torpor.fuzzing") { _ in SwiftLogNoOpLogHandler() }))
+    /// One for each input, so that what it counts is that input's alone.
+    static func makeDispatcher() -> Dispatcher {
+        Dispatcher(
+            server: server, sessions: sessions,
+            environment: DispatcherEnvironment(
+                monotonicNanoseconds: { 0 }, wallTime: { now }, randomBits: { 42 },
+                logger: Logger(label: "torpor.fuzzing") { _ in SwiftLogNoOpLogHandler() }))
+    }
     /// Opened through the front door.
     static let sessionID: String = {
         let body = #"""
             {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},
             "clientInfo":{"name":"fuzzing","version":"1"}}}
             """#
-        guard case .reply(let reply) = dispatcher.dispatch(IncomingMessage(bytes: Array(body.utf8))),
+        guard case .reply(let reply) = makeDispatcher().dispatch(IncomingMessage(bytes: Array(body.utf8))),
             let id = reply.sessionID
         else { preconditionFailure("initialize opens a session") }
         return id
