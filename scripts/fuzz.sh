@@ -76,7 +76,7 @@ guided() {
         -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -detect_leaks=0 \
         -reload=0 -verbosity=1 -artifact_prefix="$findings/$name-" "$corpus" "Fuzzing/Corpora/$name" \
         >"$log" 2>&1 || status=$?
-    if [ "$status" -ne 0 ]; then grep -vE '^#[0-9]|^stat::|^INFO' "$log" | tail -n 20 || true; fi
+    if [ "$status" -ne 0 ]; then grep -avE '^#[0-9]|^stat::|^INFO' "$log" | tail -n 20 || true; fi
     awk -v name="$name" -v seconds="$seconds" -v status="$status" '
         match($0, / corp: [0-9]+/) { corpus = substr($0, RSTART + 7, RLENGTH - 7) }
         match($0, / cov: [0-9]+/) { coverage = substr($0, RSTART + 6, RLENGTH - 6) }
@@ -92,7 +92,7 @@ plain() {
     local name=$1 log=$logs/$1.log status=0
     "$program" run "$name" --seconds "$seconds" --findings "$findings" >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then tail -n 20 "$log"; fi
-    grep '^| ' "$log" >>"$rows" || echo "| $name | | $seconds | | | 1 |" >>"$rows"
+    grep -a '^| ' "$log" >>"$rows" || echo "| $name | | $seconds | | | 1 |" >>"$rows"
     return "$status"
 }
 

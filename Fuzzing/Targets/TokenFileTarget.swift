@@ -24,7 +24,7 @@ extension FuzzTarget {
                 return reason.filter { !$0.isNumber }
             }
             try require(tokenFile.count == tokens.count, "every line counts once", "\(tokenFile.count)")
-            for (subject, token) in tokens where !token.hasPrefix("sha256:") {
+            for (subject, token) in tokens where !token.utf8.starts(with: "sha256:".utf8) {
                 let found = tokenFile.principal(of: Array(token.utf8))
                 try require(
                     found?.issuer == TokenFile.issuer && found?.subject.utf8.elementsEqual(subject.utf8) == true,
@@ -46,10 +46,9 @@ private let file = ScratchFile()
 
 /// What a file says if it is one: on each line a principal and a token.
 private func credentials(in input: [UInt8]) -> [(subject: String, token: String)] {
-    let newlines: Set<Unicode.Scalar> = ["\n", "\u{B}", "\u{C}", "\r", "\u{85}", "\u{2028}", "\u{2029}"]
-    return String(decoding: input, as: UTF8.self).unicodeScalars.split(whereSeparator: newlines.contains).compactMap {
-        let parts = $0.split { $0 == " " || $0 == "\t" }
-        guard parts.count == 2, parts[0].first != "#" else { return nil }
-        return (String(parts[0]), String(parts[1]))
+    input.split(separator: UInt8(ascii: "\n")).compactMap { line in
+        let parts = line.split { " \t\r".utf8.contains($0) }.map { String(decoding: $0, as: UTF8.self) }
+        guard parts.count == 2, parts[0].utf8.first != UInt8(ascii: "#") else { return nil }
+        return (parts[0], parts[1])
     }
 }
