@@ -87,4 +87,14 @@ import TorporJSON
         #expect(Set([JSONValue.string(text), .string(lookalike), .string(text)]).count == 2)
         #expect(try JSONValue(parsing: "[\"\(text)\"]")[0] == .string(text))
     }
+
+    /// With twice the work at each level this test would not end.
+    @Test func comparingDeepObjectsTakesTheirSizeInTime() throws {
+        let nested = { (innermost: String) in
+            try JSONValue(
+                parsing: String(repeating: #"{"a":"#, count: 63) + innermost + String(repeating: "}", count: 63))
+        }
+        #expect(try nested("1") != nested("2"))
+        #expect(try nested("1") == nested("1"))
+    }
 }
