@@ -4,9 +4,11 @@
 ARGS ?=
 # The time budget of each campaign of `make verify`, in seconds.
 VERIFY_SECONDS ?= 600
+# The time that all targets of `make fuzz` share, in seconds.
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench verify format clean
+.PHONY: help run build test check bench fuzz verify format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,12 +32,16 @@ bench: ## Run all benchmarks and write the tables to Benchmarks/results/
 	@scripts/setup.sh
 	@scripts/bench.sh
 
+fuzz: ## Fuzz every target, FUZZ_SECONDS in all, and print a table
+	@scripts/setup.sh
+	@scripts/fuzz.sh all $(FUZZ_SECONDS)
+
 verify: ## Run the long campaigns, VERIFY_SECONDS each: fuzzing, a million calls, a million sessions
 	@scripts/setup.sh test
 	@scripts/verify.sh $(VERIFY_SECONDS)
 
 format: ## Format all Swift sources in place
-	swift format format --in-place --recursive --parallel $(wildcard Sources Tests Examples Benchmarks) Package.swift
+	swift format format --in-place --recursive --parallel $(wildcard Sources Tests Examples Benchmarks Fuzzing) Package.swift
 
 clean: ## Delete everything that was built or installed in this folder
-	rm -rf .build .venvs
+	rm -rf .build .build-fuzz .venvs

@@ -131,7 +131,20 @@ let package = Package(
             name: "NotebookExample", dependencies: ["Torpor", "TorporHTTP"], path: "Examples/Notebook",
             swiftSettings: settings),
 
+        // What is fuzzed, and how; see Fuzzing/README.md. Test support: no product has it.
+        .target(
+            name: "TorporFuzzing",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporHTTP", "TorporJSON", "TorporProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Fuzzing/Targets",
+            swiftSettings: settings
+        ),
+
         // Tests.
+        .testTarget(name: "TorporFuzzingTests", dependencies: ["TorporFuzzing"], swiftSettings: settings),
         .testTarget(name: "TorporJSONTests", dependencies: ["TorporJSON"], swiftSettings: settings),
         .testTarget(name: "TorporCoreTests", dependencies: ["TorporCore"], swiftSettings: settings),
         .testTarget(
@@ -175,7 +188,7 @@ let package = Package(
         .testTarget(
             name: "TorporHTTPTests",
             dependencies: [
-                "Torpor", "TorporCore", "TorporHTTP", "TorporJSON", "TorporProtocol", "TorporTesting",
+                "Torpor", "TorporCore", "TorporFuzzing", "TorporHTTP", "TorporJSON", "TorporProtocol", "TorporTesting",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -206,4 +219,20 @@ if Context.environment["TORPOR_BENCHMARKS"] != nil {
             path: "Benchmarks/BareNIO",
             swiftSettings: settings
         ))
+}
+
+// The program that fuzzes; see Fuzzing/README.md. "coverage" is set by scripts/fuzz.sh, which links libFuzzer.
+if let fuzzing = Context.environment["TORPOR_FUZZING"] {
+    let isGuided = fuzzing == "coverage"
+    package.products.append(.executable(name: "TorporFuzz", targets: ["TorporFuzz"]))
+    package.targets.append(
+        .executableTarget(
+            name: "TorporFuzz",
+            dependencies: [
+                "TorporFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + (isGuided ? ["CLibFuzzer"] : []),
+            path: "Fuzzing/TorporFuzz",
+            swiftSettings: settings + (isGuided ? [.define("COVERAGE_GUIDED")] : [])
+        ))
+    if isGuided { package.targets.append(.systemLibrary(name: "CLibFuzzer", path: "Fuzzing/CLibFuzzer")) }
 }

@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Format counts as lint: a line that `make format` would change is a finding.
 lint() {
     local folders=()
-    for folder in Sources Tests Examples Benchmarks; do
+    for folder in Sources Tests Examples Benchmarks Fuzzing; do
         if [ -d "$folder" ]; then folders+=("$folder"); fi
     done
     swift format lint --strict --recursive --parallel "${folders[@]}" Package.swift

@@ -3,7 +3,7 @@
 #
 #   scripts/verify.sh [SECONDS]    600 unless given
 #
-# The HTTP parser against llhttp, for that long and from a fresh seed; memory after a million calls; memory after a
+# Fuzzing of all targets; the HTTP parser against llhttp, for that long and from a fresh seed; memory after a million calls; memory after a
 # million `initialize`. The last line is `N passed, N failed`; exits 1 when anything failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +16,8 @@ case $seconds in
     exit 2
     ;;
 esac
+
+fuzzing() { scripts/fuzz.sh all "$seconds"; }
 
 differential() { TORPOR_FUZZ_SECONDS=$seconds swift test --filter HTTPDifferentialTests; }
 
@@ -34,6 +36,7 @@ sessions() {
         END { if (rows == 0) print "the benchmark measured nothing"; exit bad || rows == 0 }'
 }
 
+part "fuzzing, $seconds s" fuzzing
 part "HTTP parser against llhttp, $seconds s" differential
 part "memory after a million calls" retained
 part "memory after a million initialize" sessions

@@ -14,6 +14,20 @@ public struct Principal: Hashable, Sendable {
     }
 }
 
+extension Principal {
+    /// Byte for byte: subjects that merely look alike are different.
+    public static func == (left: Principal, right: Principal) -> Bool {
+        left.subject.utf8.elementsEqual(right.subject.utf8) && left.issuer.utf8.elementsEqual(right.issuer.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for part in [self.subject, self.issuer] {
+            hasher.combine(part.utf8.count)
+            for byte in part.utf8 { hasher.combine(byte) }
+        }
+    }
+}
+
 extension Principal: CustomStringConvertible {
     public var description: String { "\(self.subject)@\(self.issuer)" }
 }

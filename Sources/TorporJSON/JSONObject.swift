@@ -74,8 +74,9 @@ extension JSONObject.Member: Hashable {
 }
 
 extension JSONObject: Hashable {
+    /// Each value is compared once: to try the members as they stand first would double the work at every level.
     public static func == (left: Self, right: Self) -> Bool {
-        left.members == right.members || left.canonical == right.canonical
+        left.canonical == right.canonical
     }
 
     public func hash(into hasher: inout Hasher) {

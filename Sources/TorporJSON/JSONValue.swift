@@ -1,5 +1,7 @@
 /// Any JSON value; numbers keep their exact text, and objects the order of their members.
-public enum JSONValue: Sendable, Hashable {
+///
+/// Strings are equal when their UTF-8 is, byte for byte: unlike those of Swift, whatever Unicode holds for equivalent.
+public enum JSONValue: Sendable {
     case null
     case bool(Bool)
     case number(JSONNumber)

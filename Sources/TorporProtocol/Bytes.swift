@@ -7,18 +7,4 @@ extension Span<UInt8> {
         for offset in 0..<range.count where self[range.lowerBound + offset] != other[offset] { return false }
         return true
     }
-
-    /// Whether the bytes at two ranges are the same.
-    package func matches(_ left: Range<Int>, _ right: Range<Int>) -> Bool {
-        guard left.count == right.count else { return false }
-        for offset in 0..<left.count where self[left.lowerBound + offset] != self[right.lowerBound + offset] {
-            return false
-        }
-        return true
-    }
-
-    /// The bytes at `range` read as UTF-8, faulty ones replaced.
-    package func text(at range: Range<Int>) -> String {
-        self.extracting(range).withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
-    }
 }

@@ -78,4 +78,23 @@ import TorporJSON
         let value = JSONValue(in: bytes.span, 3..<21)
         #expect(value == [1, ["a": "b"]])
     }
+
+    /// Unicode holds each pair for canonically equivalent.
+    @Test(arguments: [("K", "\u{212A}"), ("\u{E9}", "e\u{301}"), (";", "\u{37E}")])
+    func stringsAreEqualByteByByteAlone(text: String, lookalike: String) throws {
+        #expect(JSONValue.string(text) != .string(lookalike))
+        #expect(JSONValue.array([.string(text)]) != [.string(lookalike)])
+        #expect(Set([JSONValue.string(text), .string(lookalike), .string(text)]).count == 2)
+        #expect(try JSONValue(parsing: "[\"\(text)\"]")[0] == .string(text))
+    }
+
+    /// With twice the work at each level this test would not end.
+    @Test func comparingDeepObjectsTakesTheirSizeInTime() throws {
+        let nested = { (innermost: String) in
+            try JSONValue(
+                parsing: String(repeating: #"{"a":"#, count: 63) + innermost + String(repeating: "}", count: 63))
+        }
+        #expect(try nested("1") != nested("2"))
+        #expect(try nested("1") == nested("1"))
+    }
 }

@@ -23,6 +23,16 @@ import TorporProtocol
         #expect(HeaderValue.matches(0..<header.utf8.count, slice, in: bytes.span) == matches)
     }
 
+    /// Unicode holds these for canonically equivalent; bytes are what a proxy compares.
+    @Test(arguments: [("K", #""\u212a""#), (";", #""\u037e""#), ("`", #""\u1fef""#), ("AK", #""\u0041\u212A""#)])
+    func aLookalikeWrittenAsAnEscapeIsAnotherValue(header: String, body: String) throws {
+        let bytes = Array((header + body).utf8)
+        var scanner = JSONScanner(bytes.span, at: header.utf8.count)
+        let slice = try JSONSlice(&scanner)
+        let matches = HeaderValue.matches(0..<header.utf8.count, slice, in: bytes.span)
+        #expect(!matches)
+    }
+
     @Test func base64IsReadStrictly() {
         let decode = { (text: String) in
             let bytes = Array(text.utf8)

@@ -77,12 +77,14 @@ import TorporStdio
                         "tools/call", rawID: id, params: #""name":"waits","#,
                         meta: #""io.modelcontextprotocol/logLevel":"info","#))
                 // It runs: it has said so.
-                #expect(try await client.next()["method"] == "notifications/message")
+                let said = try await client.next()
+                #expect(said["method"] == "notifications/message")
                 client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(id)}}"#)
                 // Unknown ones are ignored.
                 client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":99}}"#)
                 client.send(#"{"jsonrpc":"2.0","id":"after","method":"ping"}"#)
-                #expect(try await client.next()["id"] == "after")
+                let answer = try await client.next()
+                #expect(answer["id"] == "after")
             }
         }
     }
@@ -92,7 +94,7 @@ import TorporStdio
             for id in ["a", "b"] {
                 client.send(
                     StdioClient.modern(
-                        "subscriptions/listen", id: id, params: #""notifications":{"toolsListChanged":true},"#))
+                        "subscriptions/listen", id: .string(id), params: #""notifications":{"toolsListChanged":true},"#))
                 let acknowledged = try await client.next()
                 #expect(acknowledged["method"] == "notifications/subscriptions/acknowledged")
                 #expect(acknowledged["params"]?["_meta"]?["io.modelcontextprotocol/subscriptionId"] == .string(id))
@@ -111,7 +113,8 @@ import TorporStdio
             #expect(try await client.next()["id"] == "b")
             let cancelled = try await client.next()
             #expect(cancelled["method"] == "notifications/cancelled" && cancelled["params"]?["requestId"] == "b")
-            #expect(try await client.nextLine() == nil)
+            let rest = try await client.nextLine()
+            #expect(rest == nil)
         }
     }
 
@@ -120,7 +123,8 @@ import TorporStdio
             client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"echo","arguments":{"text":"last"},"#))
             client.closeInput()
             #expect(try await client.next()["result"]?["content"]?[0]?["text"] == "last")
-            #expect(try await client.nextLine() == nil)
+            let rest = try await client.nextLine()
+            #expect(rest == nil)
         }
     }
 }
@@ -176,12 +180,15 @@ final class StdioClient: Sendable {
     }
 
     func next() async throws -> JSONValue {
-        guard let line = try await self.nextLine() else { throw StdioError(description: "the server has ended") }
+        guard let line = try await self.nextLine() else { throw ServerHasEnded() }
         return try JSONValue(parsing: line)
     }
 
     func stop() { self.lines.close() }
 }
+
+/// The server closed its end where it had to answer.
+struct ServerHasEnded: Error {}
 
 struct EchoedText: ToolInput { var text: String }
 

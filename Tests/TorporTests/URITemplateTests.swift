@@ -24,6 +24,20 @@ import Torpor
         #expect(try #require(URITemplate(template)).match(uri) == nil)
     }
 
+    /// To Unicode a delimiter with an accent behind it is one character, and another one; to a file system it is not.
+    @Test(arguments: ["/", "?", "#"])
+    func aSegmentTakesInNoDelimiterWithAnAccent(delimiter: String) throws {
+        let template = try #require(URITemplate("note:///{title}"))
+        #expect(template.match("note:///a\(delimiter)\u{301}b") == nil)
+        #expect(template.match("note:///\u{301}b")?.values == ["title": "\u{301}b"])
+    }
+
+    @Test func aLiteralIsComparedByteByByte() throws {
+        let template = try #require(URITemplate("x://\u{E9}/{a}"))
+        #expect(template.match("x://\u{E9}/1")?.values == ["a": "1"])
+        #expect(template.match("x://e\u{301}/1") == nil)
+    }
+
     @Test(arguments: ["x://{", "x://}", "x://{}", "x://{a}{b}", "x://{a}/{a}", "x://{a b}", "x://{?query}"])
     func whatIsNoTemplateIsRefused(text: String) {
         #expect(URITemplate(text) == nil)

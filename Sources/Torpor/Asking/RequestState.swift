@@ -5,7 +5,7 @@ import Crypto
 ///
 /// Sealed, so that a client can neither read nor alter it, and bound to its principal, to the request, and in time. The
 /// server keeps nothing.
-struct RequestState: Equatable, Sendable {
+package struct RequestState: Equatable, Sendable {
     /// Names all runs that belong together.
     let run: UInt128
     let expiry: WallTime
@@ -14,6 +14,14 @@ struct RequestState: Equatable, Sendable {
     let request: UInt128
     /// By key: what earlier rounds brought.
     let answers: JSONObject
+
+    package init(run: UInt128, expiry: WallTime, owner: OwnerDigest, request: UInt128, answers: JSONObject) {
+        self.run = run
+        self.expiry = expiry
+        self.owner = owner
+        self.request = request
+        self.answers = answers
+    }
 
     /// The longest text that is sealed or opened.
     static let textBytesMax = 64 << 10
@@ -27,7 +35,7 @@ struct RequestState: Equatable, Sendable {
     /// Seals the state under the newest key.
     /// - Parameter salt: 128 random bits, never used before.
     /// - Returns: `nil` when it would be longer than ``textBytesMax``.
-    func sealed(by keys: SealingKeys, salt: UInt128) -> String? {
+    package func sealed(by keys: SealingKeys, salt: UInt128) -> String? {
         let clear = [Self.version] + keys.newest.name.bigEndianBytes + salt.bigEndianBytes
         let secret =
             UInt64(bitPattern: self.expiry.milliseconds).bigEndianBytes + self.owner.bits.bigEndianBytes
@@ -43,7 +51,7 @@ struct RequestState: Equatable, Sendable {
     }
 
     /// Opens what a client brought back; `nil` when it is not ours or was altered.
-    static func open(_ text: String, with keys: SealingKeys) -> RequestState? {
+    package static func open(_ text: String, with keys: SealingKeys) -> RequestState? {
         guard text.utf8.count <= Self.textBytesMax, let bytes = Base64.decodeURLSafe(Array(text.utf8)),
             bytes.count >= Self.clearCount + Self.fixedCount + 16, bytes[0] == Self.version,
             let key = keys.key(named: UInt32(bigEndianBytes: bytes[1..<5]))

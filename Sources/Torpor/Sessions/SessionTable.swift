@@ -301,14 +301,14 @@ package final class SessionTable: Sendable {
 
 /// The id of a client's request, for comparison: equal ids are equal however they were written.
 struct RequestKey: Hashable, Sendable {
-    private let text: String
+    private let text: [UInt8]
     private let isString: Bool
 
     /// - Returns: `nil` for what is no id.
     init?(_ slice: JSONSlice, in bytes: Span<UInt8>) {
         switch slice.kind {
-        case .string: self.text = slice.string(in: bytes) ?? ""
-        case .number: self.text = bytes.text(at: slice.range)
+        case .string: self.text = Array((slice.string(in: bytes) ?? "").utf8)
+        case .number: self.text = slice.range.map { bytes[$0] }
         default: return nil
         }
         self.isString = slice.kind == .string

@@ -66,9 +66,10 @@ public final class TokenFile: Sendable {
         }
         var entries: Entries = [:]
         var count = 0
-        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-            let parts = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
-            if parts.isEmpty || parts[0].hasPrefix("#") { continue }
+        // Bytes, as to Unicode a blank with a joiner behind it is no blank.
+        for (index, line) in text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            let parts = line.split(whereSeparator: Self.isBlank).map { Substring($0) }
+            if parts.isEmpty || parts[0].utf8.first == UInt8(ascii: "#") { continue }
             let fault = { (reason: String) in
                 TokenFileError(description: "token file \(path), line \(index + 1): \(reason)")
             }
@@ -90,11 +91,14 @@ public final class TokenFile: Sendable {
         return entries
     }
 
+    /// A space, a tab, or the carriage return before a line feed.
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+
     private static func digest(_ token: Substring) -> [UInt8]? {
-        guard token.hasPrefix("sha256:") else {
+        guard token.utf8.starts(with: "sha256:".utf8) else {
             return token.utf8.count >= self.tokenLengthMin ? self.hash(token.utf8) : nil
         }
-        let hexadecimal = token.dropFirst("sha256:".count)
+        let hexadecimal = Substring(token.utf8.dropFirst("sha256:".utf8.count))
         // Checked digit by digit: the number parser below would also take a sign.
         guard hexadecimal.utf8.count == 64, hexadecimal.allSatisfy(\.isHexDigit) else { return nil }
         var bytes: [UInt8] = []

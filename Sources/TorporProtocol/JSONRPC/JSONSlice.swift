@@ -55,11 +55,18 @@ package struct JSONSlice: Sendable, Equatable {
         return JSONText.string(in: bytes, self.range, hasEscapes: self.hasEscapes)
     }
 
-    /// Whether this is a string whose text is `text`.
+    /// Whether this is a string whose text is `text`, byte for byte.
     package func equals(_ text: StaticString, in bytes: Span<UInt8>) -> Bool {
         guard self.kind == .string else { return false }
         if !self.hasEscapes { return bytes.matches(text, at: self.range) }
-        return self.string(in: bytes) == text.description
+        return JSONText.equals(in: bytes, self.range, hasEscapes: true, to: text)
+    }
+
+    /// Whether this is a string whose text is `other`, byte for byte.
+    ///
+    /// Unicode holds some texts for the same that are not: the sign for kelvin is canonically a `K`.
+    package func equals(_ other: Span<UInt8>, in bytes: Span<UInt8>) -> Bool {
+        self.kind == .string && JSONText.equals(in: bytes, self.range, hasEscapes: self.hasEscapes, to: other)
     }
 
     /// The value of a member of the object at `object`, which the scanner has validated; absent when there is none.

@@ -15,8 +15,7 @@ package enum HeaderValue {
             return decoded.elementsEqual(text.utf8)
         }
         for position in header where !self.isLegal(bytes[position]) { return false }
-        if !slice.hasEscapes { return bytes.matches(header, slice.range) }
-        return bytes.text(at: header) == slice.string(in: bytes)
+        return slice.equals(bytes.extracting(header), in: bytes)
     }
 
     /// Whether the header's value, unwrapped where it is wrapped, says the same as the argument at `slice`: texts byte for
@@ -25,23 +24,20 @@ package enum HeaderValue {
         switch slice.kind {
         case .string: return self.matches(header, slice, in: bytes)
         case .number, .bool:
-            guard let text = self.text(header, in: bytes) else { return false }
-            let argument = bytes.text(at: slice.range)
-            if text == argument || slice.kind == .bool { return text == argument }
-            guard case .number(let sent)? = try? JSONValue(parsing: text), case .number(let meant) = JSONValue(in: bytes, slice.range)
-            else { return false }
-            return sent.double == meant.double
+            guard let sent = self.unwrapped(header, in: bytes).flatMap({ try? JSONValue(parsing: $0) }) else {
+                return false
+            }
+            let argument = JSONValue(in: bytes, slice.range)
+            guard case .number(let number) = sent, case .number(let meant) = argument else { return sent == argument }
+            return number == meant || number.double == meant.double
         case .absent, .object, .array, .null: return false
         }
     }
 
-    /// The text that a header stands for; `nil` when it is broken.
-    private static func text(_ header: Range<Int>, in bytes: Span<UInt8>) -> String? {
-        if let encoded = self.wrapped(header, in: bytes) {
-            return self.decodeBase64(bytes, at: encoded).flatMap { String(validating: $0, as: UTF8.self) }
-        }
-        for position in header where !self.isLegal(bytes[position]) { return nil }
-        return bytes.text(at: header)
+    /// The bytes that a header stands for; `nil` when it is broken.
+    private static func unwrapped(_ header: Range<Int>, in bytes: Span<UInt8>) -> [UInt8]? {
+        if let encoded = self.wrapped(header, in: bytes) { return self.decodeBase64(bytes, at: encoded) }
+        return header.map { bytes[$0] }
     }
 
     /// Printable ASCII, space and tab.

@@ -36,11 +36,7 @@ package enum ModernChecks {
         guard let header = headers.protocolVersion else {
             throw Refusal(400, .headerMismatch, "The header MCP-Protocol-Version is missing.")
         }
-        let version = meta.protocolVersion
-        guard
-            version.hasEscapes
-                ? bytes.text(at: header) == version.string(in: bytes) : bytes.matches(header, version.range)
-        else {
+        guard meta.protocolVersion.equals(bytes.extracting(header), in: bytes) else {
             throw Refusal(
                 400, .headerMismatch,
                 "The header MCP-Protocol-Version differs from _meta[\"io.modelcontextprotocol/protocolVersion\"].")
@@ -65,10 +61,7 @@ package enum ModernChecks {
         guard let header = headers.method else {
             throw Refusal(400, .headerMismatch, "The header Mcp-Method is missing.")
         }
-        let method = envelope.method
-        guard
-            method.hasEscapes ? bytes.text(at: header) == method.string(in: bytes) : bytes.matches(header, method.range)
-        else {
+        guard envelope.method.equals(bytes.extracting(header), in: bytes) else {
             throw Refusal(400, .headerMismatch, "The header Mcp-Method differs from the body's method.")
         }
     }

@@ -40,6 +40,14 @@ import Torpor
         #expect(tokens.principal(of: "fedcba9876543210".utf8)?.subject == "bob")
     }
 
+    /// To Unicode a blank with a joiner or an accent behind it is no blank.
+    @Test(arguments: ["\u{200D}", "\u{301}"])
+    func aBlankIsOneWhateverStandsBehindIt(mark: String) throws {
+        let file = TestTokens(" \(mark)alice \(mark)0123456789abcdef")
+        let principal = try TokenFile(path: file.path).principal(of: "\(mark)0123456789abcdef".utf8)
+        #expect(principal.map { Array($0.subject.utf8) } == Array("\(mark)alice".utf8))
+    }
+
     @Test(arguments: [
         ("alice", "expected a principal"), ("alice 0123456789abcdef x", "expected a principal"),
         ("alice 0123456789abcde", "shorter than 16"),

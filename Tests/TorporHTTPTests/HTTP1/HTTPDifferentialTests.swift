@@ -3,6 +3,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHTTP1
 import Testing
+import TorporFuzzing
 import TorporHTTP
 
 /// Compares Torpor's parser with llhttp, through SwiftNIO's decoder: what ours accepts, llhttp accepts and understands

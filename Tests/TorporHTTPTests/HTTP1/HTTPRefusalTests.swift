@@ -1,4 +1,5 @@
 import Testing
+import TorporFuzzing
 import TorporHTTP
 
 /// A stream that is refused, and with which status.

@@ -2,18 +2,18 @@
 ///
 /// It knows the structure: it repeats fields, bends their blanks, lies about lengths, and only then flips bytes, so
 /// that most of its streams get past the first checks.
-struct HTTPFuzzGenerator {
+package struct HTTPFuzzGenerator {
     private var random: SplitMix64
     /// How much of what could be odd in this stream is, in percent.
     private let oddity: Int
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         self.random = SplitMix64(seed: seed)
         self.oddity = self.random.pick([0, 3, 10, 30, 100])
     }
 
     /// One to three requests as one client might send them.
-    mutating func stream() -> [UInt8] {
+    package mutating func stream() -> [UInt8] {
         var bytes: [UInt8] = []
         for _ in 0..<self.random.pick([1, 1, 1, 2, 2, 3]) {
             if self.isOdd(10) { bytes += latin1(self.random.pick(["\r\n", "\r\n", "\r\n\r\n", "\n", "\r", " "])) }
@@ -26,7 +26,7 @@ struct HTTPFuzzGenerator {
     }
 
     /// `bytes` as a few reads.
-    mutating func pieces(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+    package mutating func pieces(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
         var cuts = [0, bytes.count]
         for _ in 0..<Int.random(in: 1...6, using: &self.random) {
             cuts.append(Int.random(in: 0...bytes.count, using: &self.random))
