@@ -355,7 +355,8 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
             case (.post, .sseMessages): self.send(try self.receive(request, principal), exchange)
             case (_, .mcp):
                 throw Refusal(
-                    405, .invalidRequest, "This endpoint takes POST, GET for a session's stream, and DELETE to end one.")
+                    405, .invalidRequest, "This endpoint takes POST, GET for a session's stream, and DELETE to end one."
+                )
             case (_, .sse): throw Refusal(405, .invalidRequest, "This endpoint takes GET, which opens a stream.")
             case (_, .sseMessages): throw Refusal(405, .invalidRequest, "This endpoint takes POST.")
             }
@@ -386,13 +387,17 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
     }
 
     private func finishCall(_ end: PendingCall.End, _ exchange: Exchange) {
-        self.activity = .reading
         var exchange = exchange
         if self.listener.isDraining { exchange.keepsAlive = false }
         switch end {
-        case .reply(let reply): self.send(reply, exchange)
-        case .withdrawn: self.sendNothing(exchange)
-        case .streamed, .known: preconditionFailure("a call that has said something is answered by its stream")
+        case .reply(let reply):
+            self.activity = .reading
+            self.send(reply, exchange)
+        case .withdrawn:
+            self.activity = .reading
+            self.sendNothing(exchange)
+        // Given up just when it ended, or began to speak, by itself: that is on its way to this loop.
+        case .streamed, .known: return
         }
         self.sinceTick = self.loop.tick
         self.readRequests()
@@ -525,8 +530,10 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
         case .reading: self.checkReading(age)
         case .running(let call, let exchange):
             if self.loop.tick - call.startTick >= self.listener.callTicks {
+                // Ended first: its own answer to being cancelled would come before this one.
+                let end = call.call.timedOut(after: self.listener.configuration.callTimeout)
                 call.task.cancel()
-                self.finishCall(call.call.timedOut(after: self.listener.configuration.callTimeout), exchange)
+                self.finishCall(end, exchange)
             } else if exchange.acceptsStreams, self.loop.tick - call.startTick >= self.listener.heartbeatTicks {
                 // So that nobody on the way takes the connection for dead.
                 call.call.openStream()
@@ -568,8 +575,9 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
         switch self.activity {
         case .running(let call, var exchange):
             exchange.keepsAlive = false
+            let end = call.call.cutShort()
             call.task.cancel()
-            self.finishCall(call.call.cutShort(), exchange)
+            self.finishCall(end, exchange)
         case .streaming(let answer): self.cutShort(answer)
         case .reading, .blocked, .closing: self.context?.close(promise: nil)
         }

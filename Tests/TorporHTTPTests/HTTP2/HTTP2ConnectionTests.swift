@@ -2,6 +2,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHTTP2
 import Testing
+import TorporCore
 
 @testable import TorporHTTP
 

@@ -97,6 +97,34 @@ import Torpor
         }
     }
 
+    @Test(arguments: Way.allCases)
+    func aStreamOfEventsArrivesAsItIsSent(way: Way) async throws {
+        let server = MCPServer(name: "sample", version: "1") {
+            Tool(
+                "count", "Tells how far it is.",
+                handler: { call in
+                    for step in 1...3 { try await call.progress(Double(step), total: 3) }
+                    return "counted"
+                })
+        }
+        try await Self.withServer(way, serving: server) { server, tls in
+            try await HTTP2Client.open(port: server.port, tls: tls) { client in
+                let params = #"{"name":"count","arguments":{},"_meta":{"progressToken":"p"}}"#
+                let answer = try await client.answer(
+                    WireRequest.post(
+                        #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":\#(params)}"#,
+                        fields: ["Accept: application/json, text/event-stream"]))
+                #expect(answer.fields["content-type"] == "text/event-stream")
+                #expect(answer.fields["transfer-encoding"] == nil)
+                let messages = answer.body.split(separator: "\n").filter { $0.hasPrefix("data: ") }
+                // The first and the last step for sure, and the answer.
+                #expect(messages.count >= 3)
+                #expect(messages.last?.contains("counted") == true)
+                #expect(try await client.answer(WireRequest.post(WireRequest.ping())).status == 200)
+            }
+        }
+    }
+
     @Test func aBodyWithoutALengthArrivesWhole() async throws {
         try await Self.withClient(.priorKnowledge) { client, _ in
             let message = String(repeating: "x", count: 200_000)
@@ -349,15 +377,15 @@ import Torpor
     // MARK: Set-up
 
     private static func withServer(
-        _ way: Way, _ held: HeldCalls = HeldCalls(), authentication: Authentication = .none,
-        change: (inout HTTPConfiguration) -> Void = { _ in },
+        _ way: Way, _ held: HeldCalls = HeldCalls(), serving server: MCPServer? = nil,
+        authentication: Authentication = .none, change: (inout HTTPConfiguration) -> Void = { _ in },
         _ body: @Sendable (RunningServer, NIOSSLContext?) async throws -> Void
     ) async throws {
         let files = try CertificateFiles()
         let certificate = try files.load()
         let tls = way == .negotiation ? try sampleClientContext(protocols: ["h2"]) : nil
         try await RunningServer.with(
-            sampleServer(held), authentication: authentication,
+            server ?? sampleServer(held), authentication: authentication,
             {
                 change(&$0)
                 if way == .negotiation { $0.tls = certificate }
