@@ -96,7 +96,7 @@ private struct DispatchRequest {
         try require((200...599).contains(reply.status), "the status is one of HTTP", "\(reply.status)")
         guard !reply.body.isEmpty else {
             try require(
-                model?.shape == .notification || model?.shape == .response, "only what needs no answer gets none")
+                model?.shape == .notification || model?.shape == .response || model?.shape == .batch, "only what needs no answer gets none")
             try require(reply.status == 202, "what needs no answer is accepted", "\(reply.status)")
             return "202"
         }

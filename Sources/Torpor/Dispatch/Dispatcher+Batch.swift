@@ -5,7 +5,9 @@ extension Dispatcher {
         let bytes = message.bytes
         let session = if let channel = message.channel { channel.session } else { try self.legacySession(message) }
         let named = message.headers.protocolVersion.flatMap { ProtocolRevision(bytes.span, in: $0) }
-        let revision = session?.revision ?? named ?? .assumedLegacy
+        // On a channel the session's handshake tells the revision, or there is none yet.
+        let assumed = message.channel == nil ? ProtocolRevision.assumedLegacy : .newestLegacy
+        let revision = session?.revision ?? named ?? assumed
         guard revision == .v2025_03_26 else {
             throw Refusal(
                 400, .invalidRequest,

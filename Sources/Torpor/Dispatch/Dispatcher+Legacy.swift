@@ -9,8 +9,11 @@ extension Dispatcher {
         }
         let bytes = operation.bytes
         let handshake = try Handshake(operation.params, in: bytes.span)
-        if let channel = operation.message.channel, !channel.begin(handshake) {
-            throw Refusal(400, .invalidRequest, "This session is initialized already.")
+        if let channel = operation.message.channel {
+            guard channel.begin(handshake) else {
+                throw Refusal(400, .invalidRequest, "This session is initialized already.")
+            }
+            try self.held.begin(channel.holder)
         }
         var reply = self.finish(operation, capacity: 1_024) { writer in
             writer.raw("{\"protocolVersion\":\"")

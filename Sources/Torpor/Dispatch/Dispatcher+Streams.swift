@@ -259,4 +259,5 @@ package final class Listening: Sendable {
 
 extension Listening: Withdrawable {
     func withdraw() { self.cancel() }
+    func sessionEnded() { self.cancel() }
 }

@@ -73,10 +73,12 @@ package protocol CallCarrier: AnyObject, Sendable {
 
 extension Operation: Withdrawable {
     func withdraw() {
-        let (carrier, call) = self.output.withLock { output in
-            output.isWithdrawn = true
-            return (output.hasEnded ? nil : output.carrier, output.call)
-        }
+        self.output.withLock { $0.isWithdrawn = true }
+        self.sessionEnded()
+    }
+
+    func sessionEnded() {
+        let (carrier, call) = self.output.withLock { ($0.hasEnded ? nil : $0.carrier, $0.call) }
         carrier?.cancel(call)
     }
 

@@ -18,6 +18,8 @@ package final class SessionTable: Sendable {
         var streams: [UInt64: HeldStream] = [:]
         /// Where everything goes on a channel.
         var output: MessageStream?
+        /// Whether a channel has a session, which is told of changed lists unasked.
+        var isInitialized = false
         var calls: [RequestKey: any Withdrawable] = [:]
         var questions: [UInt64: PendingAnswer] = [:]
 
@@ -131,6 +133,9 @@ package final class SessionTable: Sendable {
         try self.change(channel) { $0.output = output }
     }
 
+    /// A channel's session has begun.
+    func begin(_ channel: SessionToken) throws(Refusal) { try self.change(channel) { $0.isInitialized = true } }
+
     /// Tells a session of a change: on one of its streams, the newest that is read if there is one.
     private func deliver(_ change: ServerChange, to session: UInt128) {
         let target = self.state.withLock { state -> (MessageStream, UInt64)? in
@@ -190,7 +195,8 @@ package final class SessionTable: Sendable {
 
     // MARK: The end
 
-    /// Ends a session: its streams end, its calls are cancelled, its questions stay without an answer.
+    /// Ends a session: its questions stay without an answer, its calls are cancelled and answered with an error, its
+    /// other streams end.
     func end(_ session: UInt128) {
         let held = self.state.withLock { state in
             let held = state.sessions.removeValue(forKey: session)
@@ -198,9 +204,10 @@ package final class SessionTable: Sendable {
             return held
         }
         guard let held else { return }
-        for call in held.calls.values { call.withdraw() }
         for question in held.questions.values { question.resolve(.gone) }
-        for stream in held.streams.values { stream.stream.end() }
+        for call in held.calls.values { call.sessionEnded() }
+        // A call's stream ends with its answer.
+        for held in held.streams.values where held.isStandalone { held.stream.end() }
     }
 
     /// Forgets the streams that nobody came back for and the sessions that have expired. Called once a second.
@@ -270,7 +277,7 @@ package final class SessionTable: Sendable {
     private func settle(_ session: UInt128, _ state: inout State) {
         guard let held = state.sessions[session] else { return }
         var filter = ChangeFeed.Filter(uris: held.uris)
-        if held.output != nil || held.streams.values.contains(where: \.isStandalone) {
+        if held.isInitialized || held.streams.values.contains(where: \.isStandalone) {
             filter.kinds = self.announces.intersection(.lists)
         }
         switch (held.subscriber, filter.isEmpty) {
@@ -319,6 +326,8 @@ struct RequestKey: Hashable, Sendable {
 protocol Withdrawable: AnyObject, Sendable {
     /// Ends it; its client wants no answer.
     func withdraw()
+    /// Ends it, since the session that it belongs to has ended.
+    func sessionEnded()
 }
 
 /// The answer of a client to a question, once it comes.
