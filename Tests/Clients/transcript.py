@@ -21,6 +21,8 @@ Optional members, which allow more rules to be checked:
     late            true when an event stream went on after its `response`.
     lastEventId     The last id of an event of an event stream, if any had one.
     answers         The request that an event stream answers when it goes on with an earlier one.
+    cancelled       true when the client took the request back; then it may go unanswered. `validate.py` sees by itself
+                    what was cancelled in a session whose exchanges, headers included, are in the same file.
     capabilities    What the client of a legacy session said it can do.
     partial         true when the client went away before the whole body had come; no answer is expected then.
     source          Which test wrote the line.

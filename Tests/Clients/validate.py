@@ -17,6 +17,7 @@ import pathlib
 import sys
 
 import validate_self_test
+from messages import parsed
 from rules import Finding, Schemas, check_exchange
 
 
@@ -24,13 +25,17 @@ def validate(schemas, paths):
     """Validates transcripts, prints what it finds, and returns the number of findings."""
     findings, counts = 0, collections.Counter()
     for path in paths:
-        for number, text in enumerate(lines_of(path), 1):
+        texts = lines_of(path)
+        cancelled = {key for text in texts if (key := cancellation_in(parsed(text)))}
+        for number, text in enumerate(texts, 1):
             source = ""
             try:
                 try:
                     line = json.loads(text)
                 except ValueError as error:
                     raise Finding("the transcript is well-formed", f"not JSON: {error}") from error
+                if cancelled and key_of(line, lambda request: request.get("id")) in cancelled:
+                    line["cancelled"] = True
                 if isinstance(line, dict) and "source" in line:
                     source = f" ({line['source']})"
                 messages = check_exchange(schemas, line)
@@ -45,6 +50,23 @@ def validate(schemas, paths):
     counted = ", ".join(f"{counts[revision]} messages of {revision}" for revision in sorted(counts))
     print(f"{'validated' if findings else 'ok transcripts: validated'} {counted}")
     return findings
+
+
+def cancellation_in(line):
+    """What a line's request cancels, as `key_of` names it, or `None`."""
+    request = line.get("request") if isinstance(line, dict) else None
+    if not isinstance(request, dict) or request.get("method") != "notifications/cancelled":
+        return None
+    return key_of(line, lambda request: request["params"].get("requestId"))
+
+
+def key_of(line, id_of):
+    """Names a request of a legacy session: the session, and the id with its type; `None` without a session."""
+    request = line.get("request") if isinstance(line, dict) else None
+    session = line["headers"].get("mcp-session-id") if isinstance(request, dict) and "headers" in line else None
+    if session is None:
+        return None
+    return session, type(id_of(request)), id_of(request)
 
 
 def lines_of(path):

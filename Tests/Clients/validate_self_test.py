@@ -159,6 +159,7 @@ RIGHT = {
     "a legacy question to those who can be asked": changed(LEGACY_ASKED, capabilities={"elicitation": {}}),
     "a call that lets go of its connection": LET_GO,
     "a stream that goes on with a call": RESUMED,
+    "a call that was taken back": changed(LET_GO, lastEventId=..., cancelled=True),
     "a handshake": OPENED,
     "an initialized notification": NOTIFIED,
     "a ping": legacy("ping", {}),

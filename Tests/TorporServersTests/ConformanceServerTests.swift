@@ -29,25 +29,19 @@ struct ConformanceServerTests {
         }
     }
 
-    @Test func aToolThatAsksIsDoneWhenAllAnswersHaveCome() async throws {
+    @Test(arguments: [ProtocolRevision.v2025_11_25, .v2026_07_28])
+    func aToolThatAsksIsDoneWhenAllAnswersHaveCome(revision: ProtocolRevision) async throws {
         try await self.withClient { client in
-            let name: JSONValue = ["action": "accept", "content": ["name": "Alice"]]
-            let roots: JSONValue = ["roots": [["uri": "file:///work", "name": "Work"]]]
-            let greeting: JSONValue = [
-                "role": "assistant", "model": "m", "content": ["type": "text", "text": "Good day"],
-            ]
-            let response = try await client.request(
-                "tools/call",
-                [
-                    "name": "test_input_required_result_multiple_inputs",
-                    "inputResponses": ["user_name": name, "greeting": greeting, "client_roots": roots],
-                    "_meta": [
-                        "io.modelcontextprotocol/clientCapabilities": ["elicitation": [:], "sampling": [:], "roots": [:]]
-                    ],
-                ])
-            #expect(
-                response.result?["content"]?[0]?["text"]
-                    == "Hello, Alice!\nGood day\nRoots: Work (file:///work)")
+            var client = client.declaring(["elicitation": [:], "sampling": [:], "roots": [:]]).answering { question in
+                switch question.method {
+                case "elicitation/create": ["action": "accept", "content": ["name": "Alice"]]
+                case "roots/list": ["roots": [["uri": "file:///work", "name": "Work"]]]
+                default: ["role": "assistant", "model": "m", "content": ["type": "text", "text": "Good day"]]
+                }
+            }
+            if revision.era == .legacy { client = try await client.openSession(revision) }
+            let result = try await client.call("test_input_required_result_multiple_inputs")
+            #expect(result.text == "Hello, Alice!\nGood day\nRoots: Work (file:///work)")
         }
     }
 }
