@@ -76,7 +76,7 @@ struct ServeOptions: ParsableArguments {
     var callTimeout: String?
     @Option(
         help: ArgumentHelp(
-            "At a stop, how long new requests are still taken. Default 5s, or 0s on loopback.", valueName: "duration"))
+            "At a stop, how long new requests are still taken. Default 5s, or 100ms on loopback.", valueName: "duration"))
     var drainDelay: String?
     @Option(help: ArgumentHelp("At a stop, how long running calls may take to end.", valueName: "duration"))
     var gracePeriod: String?

@@ -1,4 +1,5 @@
 package import Logging
+package import Tracing
 
 /// How many calls run at once. Reaching a limit is answered at once, with the time after which to try again.
 public struct CallLimits: Sendable {
@@ -28,18 +29,22 @@ package struct DispatcherEnvironment: Sendable {
     /// Names this process to itself in what clients bring back.
     package var worker: UInt32
     package var logger: Logger
+    /// Gets a span for each handler that runs; `nil` when nobody traces.
+    package var tracer: (any Tracer)?
 
     package init(
         monotonicNanoseconds: @escaping @Sendable () -> Int64 = SystemTime.monotonicNanoseconds,
         wallTime: @escaping @Sendable () -> WallTime = SystemTime.wallTime,
         randomBits: @escaping @Sendable () -> UInt128 = { UInt128.random(in: .min ... .max) },
-        worker: UInt32 = UInt32.random(in: .min ... .max), logger: Logger
+        worker: UInt32 = UInt32.random(in: .min ... .max), logger: Logger,
+        tracer: (any Tracer)? = DispatcherEnvironment.bootstrappedTracer
     ) {
         self.monotonicNanoseconds = monotonicNanoseconds
         self.wallTime = wallTime
         self.randomBits = randomBits
         self.worker = worker
         self.logger = logger
+        self.tracer = tracer
     }
 
     /// 64 random bits.

@@ -33,7 +33,7 @@ package struct PendingCall: Sendable {
             self.dispatcher.leave(self.operation)
             return .withdrawn
         }
-        let reply = await self.body()
+        let reply = await self.dispatcher.traced(self.operation, self.body)
         self.dispatcher.leave(self.operation)
         return self.end(reply)
     }

@@ -56,8 +56,8 @@ public struct HTTPConfiguration: Sendable {
     /// How long a call may run; then it is cancelled and answered with an error. Default 10 min.
     public var callTimeout = Duration.seconds(600)
 
-    /// At a graceful stop, how long new requests are still taken, so that load balancers notice. Default 5 s; 0 on
-    /// loopback, where nobody balances.
+    /// At a graceful stop, how long new requests are still taken, so that load balancers notice. Default 5 s; 0.1 s
+    /// on loopback, where nobody balances: enough for what has been sent already.
     public var drainDelay: Duration?
     /// Then, how long running calls may take to end; later they are answered 503. Default 30 s.
     public var gracePeriod = Duration.seconds(30)
@@ -67,7 +67,7 @@ public struct HTTPConfiguration: Sendable {
     /// How URLs of the listener begin: `http` or `https`.
     package var scheme: String { self.tls == nil ? "http" : "https" }
 
-    package var effectiveDrainDelay: Duration { self.drainDelay ?? (self.isLoopback ? .zero : .seconds(5)) }
+    package var effectiveDrainDelay: Duration { self.drainDelay ?? (self.isLoopback ? .milliseconds(100) : .seconds(5)) }
 
     package var isLoopback: Bool { Self.isLoopback(self.host) }
 
