@@ -96,13 +96,16 @@ private struct DispatchRequest {
         try require((200...599).contains(reply.status), "the status is one of HTTP", "\(reply.status)")
         guard !reply.body.isEmpty else {
             try require(
-                model?.shape == .notification || model?.shape == .response || model?.shape == .batch, "only what needs no answer gets none")
+                model?.shape == .notification || model?.shape == .response || model?.shape == .batch,
+                "only what needs no answer gets none")
             try require(reply.status == 202, "what needs no answer is accepted", "\(reply.status)")
             return "202"
         }
         let answer = try? JSONValue(parsing: reply.body)
         if case .array(let answers)? = answer {
-            guard case .array(let messages)? = value else { throw PropertyViolation("only batches are answered by arrays") }
+            guard case .array(let messages)? = value else {
+                throw PropertyViolation("only batches are answered by arrays")
+            }
             try require(answers.count <= messages.count, "each message has one answer at most")
             for answer in answers { try require(answer["jsonrpc"] == "2.0", "an answer is JSON-RPC 2.0", answer.text) }
             return "batch"

@@ -4,7 +4,9 @@ extension FuzzTarget {
     /// A stream of server-sent events means the same however its bytes are cut, and what is written is read again.
     static let eventStream = FuzzTarget(
         "event-stream", lengthMax: 2_000,
-        dictionary: ["data: ", "data:", "id: ", "event: ", "retry: ", "\n", "\r\n", "\r", "\n\n", ":", "{}", "\0", "10"]
+        dictionary: [
+            "data: ", "data:", "id: ", "event: ", "retry: ", "\n", "\r\n", "\r", "\n\n", ":", "{}", "\0", "10",
+        ]
     ) { input throws(PropertyViolation) in
         let limit = 512
         let whole = Self.events(of: [input[...]], limit)

@@ -28,7 +28,9 @@ extension FuzzTarget {
             try require(!secrets.isEmpty, "a key file has a key")
             let token = TokenKeys.tokens[0].token
             let sealed = Array(token.sealed(by: keys).utf8)
-            try require(SessionToken.open(sealed, with: keys, lifetime: TokenKeys.lifetime) == token, "what the first key seals opens")
+            try require(
+                SessionToken.open(sealed, with: keys, lifetime: TokenKeys.lifetime) == token,
+                "what the first key seals opens")
             for text in secrets {
                 guard let secret = Base64.decodeURLSafe(Array(text.utf8)), secret.count == 32 else {
                     throw PropertyViolation("only keys of 256 bits are taken")

@@ -76,7 +76,8 @@ extension Call {
         writer.endObject()
         writer.raw("}")
         guard writer.bytes.count <= self.dispatcher.streams.messageMax.bytes else {
-            throw ToolError("A log message takes \(writer.bytes.count) bytes; the limit is \(self.dispatcher.streams.messageMax).")
+            throw ToolError(
+                "A log message takes \(writer.bytes.count) bytes; the limit is \(self.dispatcher.streams.messageMax).")
         }
         do {
             try await stream.send(writer.bytes)

@@ -76,7 +76,8 @@ struct ServeOptions: ParsableArguments {
     var callTimeout: String?
     @Option(
         help: ArgumentHelp(
-            "At a stop, how long new requests are still taken. Default 5s, or 100ms on loopback.", valueName: "duration"))
+            "At a stop, how long new requests are still taken. Default 5s, or 100ms on loopback.", valueName: "duration"
+        ))
     var drainDelay: String?
     @Option(help: ArgumentHelp("At a stop, how long running calls may take to end.", valueName: "duration"))
     var gracePeriod: String?
@@ -100,7 +101,8 @@ struct ServeOptions: ParsableArguments {
             (.maxRequest, self.maxRequest), (.maxCalls, self.maxCalls), (.principalCalls, self.principalCalls),
             (.maxConnections, self.maxConnections), (.maxConnectionsPerAddress, self.maxConnectionsPerAddress),
             (.maxBuffers, self.maxBuffers), (.maxStreams, self.maxStreams), (.maxStreamBytes, self.maxStreamBytes),
-            (.heartbeat, self.heartbeat), (.resumeGrace, self.resumeGrace), (.callTimeout, self.callTimeout), (.drainDelay, self.drainDelay),
+            (.heartbeat, self.heartbeat), (.resumeGrace, self.resumeGrace), (.callTimeout, self.callTimeout),
+            (.drainDelay, self.drainDelay),
             (.gracePeriod, self.gracePeriod), (.eventLoops, self.eventLoops), (.logLevel, self.logLevel),
         ]
         return values.reduce(into: [:]) { given, pair in given[pair.0.rawValue] = pair.1 }

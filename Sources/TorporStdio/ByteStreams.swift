@@ -52,7 +52,9 @@ package final class ByteStreams: Sendable {
         guard descriptors[0].revents == 0 else { return nil }
         var count = 0
         let chunk = [UInt8](unsafeUninitializedCapacity: Self.chunkBytes) { buffer, filled in
-            repeat { count = Glibc.read(self.input, buffer.baseAddress, Self.chunkBytes) } while count < 0 && errno == EINTR
+            repeat {
+                count = Glibc.read(self.input, buffer.baseAddress, Self.chunkBytes)
+            } while count < 0 && errno == EINTR
             filled = max(0, count)
         }
         guard count >= 0 else { throw Self.error("cannot read standard input") }

@@ -20,7 +20,9 @@ struct LineReader: Sendable {
         var start = 0
         while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
             if !self.isSkipping, self.hold(chunk[start..<end]) {
-                if self.held.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) { lines.append(.line(self.held)) }
+                if self.held.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) {
+                    lines.append(.line(self.held))
+                }
             } else {
                 lines.append(.tooLong)
             }

@@ -105,7 +105,9 @@ import TorporServers
     @Test(arguments: samples)
     func everySettingIsAFlag(sample: Sample) throws {
         let value = sample.values[0]
-        let arguments = [.insecure, .stdio].contains(sample.key) ? ["--\(sample.key.rawValue)"] : ["--\(sample.key.rawValue)", value]
+        let arguments =
+            [.insecure, .stdio].contains(sample.key)
+            ? ["--\(sample.key.rawValue)"] : ["--\(sample.key.rawValue)", value]
         #expect(try ServeOptions.parse(arguments).given == [sample.key.rawValue: value])
     }
 

@@ -20,9 +20,12 @@ import TorporStdio
             let opened = try await client.next()
             #expect(opened["result"]?["protocolVersion"] == "2025-11-25")
             client.send(#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
-            client.send(#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"text":"legacy"}}}"#)
+            client.send(
+                #"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"text":"legacy"}}}"#
+            )
             #expect(try await client.next()["result"]?["content"]?[0]?["text"] == "legacy")
-            client.send(StdioClient.modern("tools/call", id: 2, params: #""name":"echo","arguments":{"text":"modern"},"#))
+            client.send(
+                StdioClient.modern("tools/call", id: 2, params: #""name":"echo","arguments":{"text":"modern"},"#))
             let modern = try await client.next()
             #expect(modern["result"]?["resultType"] == "complete")
             client.send(StdioClient.initialize)
@@ -63,7 +66,8 @@ import TorporStdio
 
     @Test func aModernRequestIsNeverAskedByARequest() async throws {
         try await withStdioClient { client in
-            client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"roots","#, capabilities: #"{"roots":{}}"#))
+            client.send(
+                StdioClient.modern("tools/call", id: 1, params: #""name":"roots","#, capabilities: #"{"roots":{}}"#))
             let result = try await client.next()["result"]
             #expect(result?["resultType"] == "input_required" && result?["inputRequests"]?["roots"] != nil)
         }
@@ -94,7 +98,8 @@ import TorporStdio
             for id in ["a", "b"] {
                 client.send(
                     StdioClient.modern(
-                        "subscriptions/listen", id: .string(id), params: #""notifications":{"toolsListChanged":true},"#))
+                        "subscriptions/listen", id: .string(id), params: #""notifications":{"toolsListChanged":true},"#)
+                )
                 let acknowledged = try await client.next()
                 #expect(acknowledged["method"] == "notifications/subscriptions/acknowledged")
                 #expect(acknowledged["params"]?["_meta"]?["io.modelcontextprotocol/subscriptionId"] == .string(id))
@@ -105,7 +110,11 @@ import TorporStdio
             var answer: JSONValue?
             while told.isEmpty || answer == nil {
                 let message = try await client.next()
-                if message["id"] == 1 { answer = message } else { told.append(message["params"]?["_meta"]?["io.modelcontextprotocol/subscriptionId"]) }
+                if message["id"] == 1 {
+                    answer = message
+                } else {
+                    told.append(message["params"]?["_meta"]?["io.modelcontextprotocol/subscriptionId"])
+                }
             }
             #expect(told == ["b"])
             // The server says that it ends what is still open.

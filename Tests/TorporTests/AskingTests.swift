@@ -45,7 +45,8 @@ import TorporTesting
     func anAnswerThatDoesNotFitIsNotTakenForOne(over transport: TestTransport, era: ProtocolRevision.Era) async throws {
         try await withTestClient(talkingServer(), over: transport) { client in
             let wrong: [JSONObject] = [
-                ["action": "accept", "content": ["name": "much longer than ten"]], ["action": "accept", "content": [:]],
+                ["action": "accept", "content": ["name": "much longer than ten"]],
+                ["action": "accept", "content": [:]],
                 ["action": "perhaps"], [:],
             ]
             for answer in wrong {
@@ -140,7 +141,8 @@ import TorporTesting
             let bob = client.authenticated(as: "bob").offeringAll
             for refused in [
                 try await retry(alice, state + "-TAMPERED"), try await retry(alice, String(state.dropLast())),
-                try await retry(alice, ""), try await retry(bob, state), try await retry(alice, state, tool: "asks_twice"),
+                try await retry(alice, ""), try await retry(bob, state),
+                try await retry(alice, state, tool: "asks_twice"),
                 try await retry(alice, state, tool: "progress"),
             ] { #expect(refused.errorCode == -32602 && refused.result == nil, "\(refused)") }
         }

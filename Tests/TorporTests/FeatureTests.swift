@@ -305,7 +305,9 @@ import TorporTesting
                 "type": "object",
                 "properties": [
                     "region": ["type": "string", "x-mcp-header": "Region"],
-                    "target": ["type": "object", "properties": ["count": ["type": "integer", "x-mcp-header": "Count"]]],
+                    "target": [
+                        "type": "object", "properties": ["count": ["type": "integer", "x-mcp-header": "Count"]],
+                    ],
                     "dry": ["type": "boolean", "x-mcp-header": "Dry"],
                 ],
             ])
@@ -345,7 +347,9 @@ import TorporTesting
     func aResultThatBreaksItsOwnSchemaIsAFailureOfTheServer(over transport: TestTransport) async throws {
         let schema = JSONSchema(["type": "object", "properties": ["n": ["type": "integer"]], "required": ["n"]])
         let server = MCPServer(name: "outputs", version: "1") {
-            Tool("result", "Returns what it is given.", inputSchema: JSONSchema(["type": "object"]), outputSchema: schema) {
+            Tool(
+                "result", "Returns what it is given.", inputSchema: JSONSchema(["type": "object"]), outputSchema: schema
+            ) {
                 arguments, _ in
                 ToolResult([.text("x")], structuredContent: arguments["out"])
             }

@@ -24,7 +24,9 @@ import TorporTesting
                 ["protocolVersion": "1999-01-01", "capabilities": [:], "clientInfo": ["name": "x", "version": "1"]])
             #expect(unknown.result?["protocolVersion"] == "2025-11-25")
             #expect(
-                unknown.result?["capabilities"] == ["completions": [:], "logging": [:], "prompts": [:], "resources": [:], "tools": [:]])
+                unknown.result?["capabilities"] == [
+                    "completions": [:], "logging": [:], "prompts": [:], "resources": [:], "tools": [:],
+                ])
             #expect(unknown.result?["serverInfo"]?["name"] == "fixture")
             #expect(unknown.result?["instructions"] == "Ask for anything.")
             #expect(unknown.result?["resultType"] == nil)

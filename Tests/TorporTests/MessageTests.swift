@@ -64,7 +64,8 @@ import TorporTesting
             let other = try await client.openSession()
             #expect(try await session.callRaw("logs").messages.count == 7)
             #expect(try await session.request("logging/setLevel", ["level": "alert"]).result == [:])
-            #expect(try await session.callRaw("logs").messages.map { $0["params"]?["level"] } == ["alert", "emergency"])
+            #expect(
+                try await session.callRaw("logs").messages.map { $0["params"]?["level"] } == ["alert", "emergency"])
             #expect(try await other.callRaw("logs").messages.count == 7)
             #expect(try await session.request("logging/setLevel", ["level": "loud"]).errorCode == -32602)
             #expect(try await client.under(.v2025_11_25).request("logging/setLevel", ["level": "info"]).status == 400)
@@ -78,7 +79,11 @@ import TorporTesting
             let response = try await client.callRaw("floods", meta: ["io.modelcontextprotocol/logLevel": "info"])
             #expect(response.messages.count == 100 && response.text == "flooded")
             let texts = response.messages.map { message -> String in
-                if case .string(let text)? = message["params"]?["data"] { String(text.prefix { $0 != " " }) } else { "" }
+                if case .string(let text)? = message["params"]?["data"] {
+                    String(text.prefix { $0 != " " })
+                } else {
+                    ""
+                }
             }
             #expect(texts == (0..<100).map(String.init))
         }

@@ -11,7 +11,10 @@ import TorporTesting
         try await withTestClient(fixtureServer(), over: transport) { client in
             let result = try #require(try await client.request("server/discover").result)
             #expect(result["supportedVersions"] == ["2026-07-28"])
-            #expect(result["capabilities"] == ["completions": [:], "logging": [:], "prompts": [:], "resources": [:], "tools": [:]])
+            #expect(
+                result["capabilities"] == [
+                    "completions": [:], "logging": [:], "prompts": [:], "resources": [:], "tools": [:],
+                ])
             #expect(result["resultType"] == "complete")
             #expect(result["ttlMs"] == 300_000)
             #expect(result["cacheScope"] == "public")

@@ -22,7 +22,9 @@ import TorporTesting
             gate.open("a")
             let rest = try await session.openStream(after: seen.1) { stream in
                 var messages: [JSONValue] = []
-                while let event = try await stream.next() { if let message = event.message { messages.append(message) } }
+                while let event = try await stream.next() {
+                    if let message = event.message { messages.append(message) }
+                }
                 return messages
             }
             #expect(rest.count == 2)
@@ -117,16 +119,23 @@ import TorporTesting
             let other = try await client.openSession()
             try await session.openStream { stream in
                 _ = try await stream.next()
-                for change in ["tools", "test://watched"] { _ = try await client.call("announces", ["message": .string(change)]) }
-                #expect(try await stream.nextMessage() == ["jsonrpc": "2.0", "method": "notifications/tools/list_changed"])
+                for change in ["tools", "test://watched"] {
+                    _ = try await client.call("announces", ["message": .string(change)])
+                }
+                #expect(
+                    try await stream.nextMessage() == ["jsonrpc": "2.0", "method": "notifications/tools/list_changed"])
                 #expect(try await session.request("resources/subscribe", ["uri": "test://watched"]).result == [:])
                 #expect(try await other.request("resources/subscribe", ["uri": "test://other"]).result == [:])
-                for change in ["test://other", "test://watched"] { _ = try await client.call("announces", ["message": .string(change)]) }
+                for change in ["test://other", "test://watched"] {
+                    _ = try await client.call("announces", ["message": .string(change)])
+                }
                 let updated = try await stream.nextMessage()
                 #expect(updated["method"] == "notifications/resources/updated")
                 #expect(updated["params"] == ["uri": "test://watched"])
                 #expect(try await session.request("resources/unsubscribe", ["uri": "test://watched"]).result == [:])
-                for change in ["test://watched", "prompts"] { _ = try await client.call("announces", ["message": .string(change)]) }
+                for change in ["test://watched", "prompts"] {
+                    _ = try await client.call("announces", ["message": .string(change)])
+                }
                 #expect(try await stream.nextMessage()["method"] == "notifications/prompts/list_changed")
             }
         }

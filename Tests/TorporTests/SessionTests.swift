@@ -34,7 +34,8 @@ import TorporProtocol
             where text[position] != replacement {
                 var changed = text
                 changed[position] = replacement
-                #expect(SessionToken.open(changed, with: self.keys, lifetime: self.lifetime) == nil, "position \(position)")
+                #expect(
+                    SessionToken.open(changed, with: self.keys, lifetime: self.lifetime) == nil, "position \(position)")
             }
             #expect(SessionToken.open(Array(text[..<position]), with: self.keys, lifetime: self.lifetime) == nil)
         }
@@ -108,7 +109,9 @@ import TorporProtocol
     @Test func aKeyFileIsMadeForItsOwnerAloneAndReadAgain() throws {
         try Self.withTemporaryPath { path in
             let sealed = Array(self.token.sealed(by: try KeyFile(path: path).loadOrCreate()).utf8)
-            #expect(SessionToken.open(sealed, with: try KeyFile(path: path).loadOrCreate(), lifetime: self.lifetime) == self.token)
+            #expect(
+                SessionToken.open(sealed, with: try KeyFile(path: path).loadOrCreate(), lifetime: self.lifetime)
+                    == self.token)
             var status = stat()
             #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
         }

@@ -79,7 +79,9 @@ public struct FormField: Sendable {
         default value: Double? = nil, range: ClosedRange<Double>? = nil
     ) -> FormField {
         let number = { (value: Double) -> JSONValue in
-            guard let number = JSONNumber(value) else { preconditionFailure("form field \(name): \(value) is no number") }
+            guard let number = JSONNumber(value) else {
+                preconditionFailure("form field \(name): \(value) is no number")
+            }
             return .number(number)
         }
         let (least, most) = ((range?.lowerBound).map(number), (range?.upperBound).map(number))

@@ -65,7 +65,9 @@ package struct RequestState: Equatable, Sendable {
                 box, using: key.derived(for: salt), authenticating: Self.purpose + bytes[..<Self.clearCount])
         else { return nil }
         let secret = Array(opened)
-        guard case .object(let answers)? = try? JSONValue(parsing: Array(secret[Self.fixedCount...])) else { return nil }
+        guard case .object(let answers)? = try? JSONValue(parsing: Array(secret[Self.fixedCount...])) else {
+            return nil
+        }
         return RequestState(
             run: UInt128(bigEndianBytes: secret[40..<56]),
             expiry: WallTime(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: secret[0..<8]))),

@@ -157,7 +157,8 @@ extension Question where Answer == SampledMessage {
     /// Asks the client's model to continue a conversation. Deprecated by the protocol from 2026-07-28 on, and still
     /// served.
     /// - Precondition: There is at least one message; a user message with a tool result holds nothing else.
-    public static func sample(_ messages: [SamplingMessage], _ options: SamplingOptions = SamplingOptions()) -> Question {
+    public static func sample(_ messages: [SamplingMessage], _ options: SamplingOptions = SamplingOptions()) -> Question
+    {
         precondition(!messages.isEmpty, "a model is asked with at least one message")
         for message in messages {
             let results = message.content.filter { if case .toolResult = $0 { true } else { false } }

@@ -70,7 +70,8 @@ extension Dispatcher {
     private func cancel(_ key: RequestKey, of holder: SessionToken, reason: String?) {
         guard let call = self.held.call(key, of: holder.id) else { return }
         self.environment.logger.debug(
-            "request cancelled by its client", metadata: ["reason": "\(reason.map { String($0.prefix(200)) } ?? "none")"])
+            "request cancelled by its client",
+            metadata: ["reason": "\(reason.map { String($0.prefix(200)) } ?? "none")"])
         call.withdraw()
     }
 

@@ -24,7 +24,8 @@ extension Dispatcher {
         }
         let call = Call(operation, self, name: tool.tool.description.name)
         switch tool.tool.handler {
-        case .inline(let handler): return .reply(self.tracedInline(operation) { self.runInline(handler, call, operation, tool) })
+        case .inline(let handler):
+            return .reply(self.tracedInline(operation) { self.runInline(handler, call, operation, tool) })
         case .concurrent(let handler):
             try self.prepareToAsk(operation)
             return try self.runLater(operation) {

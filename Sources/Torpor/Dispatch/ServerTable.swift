@@ -78,7 +78,8 @@ package final class ServerTable: Sendable {
     /// - Precondition: The server declares changes of this kind.
     func announce(_ change: ServerChange) {
         precondition(
-            self.announces.contains(change.kind), "\(self.implementation.name) announces what it does not declare: \(change)")
+            self.announces.contains(change.kind),
+            "\(self.implementation.name) announces what it does not declare: \(change)")
         self.changes.publish(change)
     }
 

@@ -48,7 +48,8 @@ public struct Tool: ServerComponent {
         handler: @escaping @Sendable (Input, Call) async throws -> Output
     ) {
         self.init(
-            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.outputSchema,
+            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name),
+            Output.outputSchema,
             requires, .concurrent { call in try await handler(call.arguments(as: Input.self), call).toolResult })
     }
 
@@ -64,7 +65,8 @@ public struct Tool: ServerComponent {
         inputSchema: JSONSchema? = nil, handler: @escaping @Sendable (Input, Call) throws -> Output
     ) -> Tool {
         Tool(
-            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name), Output.outputSchema,
+            name, description, title, annotations, icons, inputSchema ?? .ofInput(Input.self, tool: name),
+            Output.outputSchema,
             [], .inline { call in try handler(call.arguments(as: Input.self), call).toolResult })
     }
 

@@ -224,7 +224,9 @@ package final class SessionTable: Sendable {
                     idle.append((id, number))
                 }
             }
-            let forgotten = idle.compactMap { state.sessions[$0.session]?.streams.removeValue(forKey: $0.number)?.stream }
+            let forgotten = idle.compactMap {
+                state.sessions[$0.session]?.streams.removeValue(forKey: $0.number)?.stream
+            }
             for session in Set(idle.map(\.session)) { self.settle(session, &state) }
             return (expired, forgotten)
         }

@@ -129,7 +129,11 @@ package final class MessageStream: Sendable {
                     return false
                 }
                 guard isLate else { return }
-                if Task.isCancelled { continuation.resume(throwing: CancellationError()) } else { continuation.resume() }
+                if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else {
+                    continuation.resume()
+                }
             }
         } onCancel: {
             self.state.withLock { $0.writers.removeValue(forKey: name) }?.resume(throwing: CancellationError())

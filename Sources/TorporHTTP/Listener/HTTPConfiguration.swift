@@ -67,7 +67,9 @@ public struct HTTPConfiguration: Sendable {
     /// How URLs of the listener begin: `http` or `https`.
     package var scheme: String { self.tls == nil ? "http" : "https" }
 
-    package var effectiveDrainDelay: Duration { self.drainDelay ?? (self.isLoopback ? .milliseconds(100) : .seconds(5)) }
+    package var effectiveDrainDelay: Duration {
+        self.drainDelay ?? (self.isLoopback ? .milliseconds(100) : .seconds(5))
+    }
 
     package var isLoopback: Bool { Self.isLoopback(self.host) }
 

@@ -62,13 +62,15 @@ public final class HTTPServer: Service {
     /// - Parameter monitor: Gets a heartbeat of each event loop, once a second.
     package init(
         _ server: MCPServer, configuration: HTTPConfiguration, authentication: Authentication, keys: SealingKeys,
-        sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, environment: DispatcherEnvironment, monitor: ProgressMonitor?,
+        sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, environment: DispatcherEnvironment,
+        monitor: ProgressMonitor?,
         onListening: (@Sendable (Int) -> Void)?
     ) {
         // Without a store nothing outlives a session but its id, so tokens of any process with the same keys are at
         // home here.
         self.sessions = SessionAuthority(keys: keys, lifetime: sessionLifetime, store: 0)
-        let dispatcher = Dispatcher(server: server, sessions: self.sessions, limits: limits, streams: streams, environment: environment)
+        let dispatcher = Dispatcher(
+            server: server, sessions: self.sessions, limits: limits, streams: streams, environment: environment)
         self.listener = ListenerState(
             dispatcher: dispatcher, configuration: configuration, authentication: authentication,
             logger: environment.logger)
@@ -131,7 +133,9 @@ public final class HTTPServer: Service {
         ConnectionLoop
     >] {
         var loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] = [:]
-        let (callTicks, buffers, dispatcher) = (self.listener.callTicks, self.listener.buffers, self.listener.dispatcher)
+        let (callTicks, buffers, dispatcher) = (
+            self.listener.callTicks, self.listener.buffers, self.listener.dispatcher
+        )
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let heartbeat = self.monitor?.beat(
                 for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
@@ -164,7 +168,8 @@ public final class HTTPServer: Service {
             // A client that has vanished without a word does not acknowledge what it is sent; the kernel gives up on it
             // then, not after a quarter of an hour.
             .childChannelOption(
-                Self.acknowledgementTimeout, value: configuration.writeTimeout.wholeMilliseconds)
+                Self.acknowledgementTimeout, value: configuration.writeTimeout.wholeMilliseconds
+            )
             // What an unread connection may hold beside the answer that is counted: as much as is never counted.
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 8 << 10, high: 16 << 10))
             // What one read may bring beyond the limit at which reading stops.

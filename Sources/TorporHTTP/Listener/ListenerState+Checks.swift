@@ -23,7 +23,8 @@ extension ListenerState {
             if request.bytes[path].elementsEqual(Endpoint.ssePath.utf8) { return .sse }
             if request.bytes[path].elementsEqual(Endpoint.sseMessagesPath.utf8) { return .sseMessages }
         }
-        throw Refusal(404, .invalidRequest, "There is nothing at this path; the endpoint is \(self.configuration.path).")
+        throw Refusal(
+            404, .invalidRequest, "There is nothing at this path; the endpoint is \(self.configuration.path).")
     }
 
     /// The message of a request.

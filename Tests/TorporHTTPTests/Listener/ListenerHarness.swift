@@ -66,8 +66,8 @@ struct EmbeddedListener {
         self.state = state
         self.eventLoop = EmbeddedEventLoop()
         self.loop = ConnectionLoop(
-                self.eventLoop, callTicks: state.callTicks, buffers: state.buffers, heartbeat: nil,
-                swept: state.dispatcher)
+            self.eventLoop, callTicks: state.callTicks, buffers: state.buffers, heartbeat: nil,
+            swept: state.dispatcher)
         self.loop.start()
     }
 
