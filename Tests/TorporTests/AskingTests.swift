@@ -210,6 +210,21 @@ import TorporTesting
     }
 
     @Test(arguments: TestTransport.allCases)
+    func aQuestionIsTakenBackWhenItsCallEnds(over transport: TestTransport) async throws {
+        try await withTestClient(talkingServer(), over: transport) { client in
+            let session = try await client.offeringAll.openSession()
+            try await session.stream(session.makeRequest("tools/call", ["name": "asks"], id: "c")) { stream in
+                let question = try await stream.nextMessage()
+                _ = try await session.notify("notifications/cancelled", ["requestId": "c"])
+                let taken = try await stream.nextMessage()
+                #expect(taken["method"] == "notifications/cancelled")
+                #expect(taken["params"]?["requestId"] == question["id"])
+                #expect(try await stream.next() == nil)
+            }
+        }
+    }
+
+    @Test(arguments: TestTransport.allCases)
     func aClientThatAnswersWithAnErrorIsUnderstood(over transport: TestTransport) async throws {
         try await withTestClient(talkingServer(), over: transport) { client in
             // Without an answerer the test client says that it has no such method.
