@@ -10,7 +10,8 @@ import TorporProtocol
 ///     try await StdioServer(server).run()
 ///
 /// Nothing but messages goes to standard output; the logger has to write elsewhere. `run()` returns when the client
-/// closes its end, when its task is cancelled, or at a graceful shutdown; calls that run then have a second to end.
+/// closes its end, when its task is cancelled, or at a graceful shutdown; calls that run then have a second to end, and
+/// the client as long to read what they answer.
 public final class StdioServer: Service {
     private let dispatcher: Dispatcher
     private let lineMax: Int
@@ -57,70 +58,72 @@ public final class StdioServer: Service {
             preconditionFailure("a server without clients has room for one: \(error.error.message)")
         }
         defer { bytes.close() }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await Self.write(channel.output, to: bytes) }
-            group.addTask {
-                try await withTaskCancellationOrGracefulShutdownHandler {
-                    try await self.serve(channel, bytes)
-                } onCancelOrGracefulShutdown: {
-                    bytes.stopReading()
-                }
-                // Whatever is still to be said is written by the other task, which ends then.
-                self.dispatcher.close(channel)
-            }
-            try await group.waitForAll()
-        }
-    }
-
-    /// Takes messages until there are no more, then lets calls end.
-    private func serve(_ channel: MessageChannel, _ bytes: ByteStreams) async throws {
-        var lines = LineReader(lineMax: self.lineMax)
         let calls = CallTasks()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            reading: while let chunk = try await bytes.read() {
-                for line in lines.split(chunk) {
-                    guard case .line(let text) = line else {
-                        let refusal = Refusal(
-                            400, .invalidRequest, "The message is longer than the limit of \(self.lineMax) bytes.")
-                        try await channel.output.send(self.dispatcher.refuse(refusal).body)
-                        continue
-                    }
-                    switch self.dispatcher.dispatch(IncomingMessage(bytes: text, channel: channel)) {
-                    case .reply(let reply):
-                        if !reply.body.isEmpty { try await channel.output.send(reply.body) }
-                    case .call(let call):
-                        group.addTask {
-                            if case .reply(let reply) = await calls.run(call), !reply.body.isEmpty {
-                                try await channel.output.send(reply.body)
-                            }
-                        }
-                    case .stream: break
-                    }
-                }
-            }
-            self.dispatcher.finishListening(channel)
-            await self.endCalls(&group)
+        // Awaited on every way out of here.
+        let writing = Task { try await self.write(channel.output, to: bytes) }
+        let reading = await withTaskCancellationOrGracefulShutdownHandler {
+            await self.serve(channel, bytes, calls)
+        } onCancelOrGracefulShutdown: {
+            bytes.stopReading()
         }
+        self.dispatcher.finishListening(channel)
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                // Cancelled when everything has been said and written.
+                guard (try? await Task.sleep(for: Self.farewell)) != nil else { return }
+                calls.cancelAll()
+                bytes.stopWriting()
+            }
+            await calls.drained()
+            self.dispatcher.close(channel)
+            // Why it failed, if it did, is thrown below.
+            _ = await writing.result
+            group.cancelAll()
+        }
+        try reading.get()
+        try await writing.value
     }
 
-    /// Waits for the calls that run, for a while, and cancels the rest.
-    private func endCalls(_ group: inout ThrowingTaskGroup<Void, any Error>) async {
-        group.addTask {
-            try await Task.sleep(for: Self.farewell)
-            throw CancellationError()
+    /// Takes messages until there are no more.
+    private func serve(_ channel: MessageChannel, _ bytes: ByteStreams, _ calls: CallTasks) async -> Result<
+        Void, any Error
+    > {
+        var lines = LineReader(lineMax: self.lineMax)
+        do {
+            while let chunk = try await bytes.read() {
+                for line in lines.split(chunk) { try await self.take(line, channel, calls) }
+            }
+        } catch MessageStream.Refusal.closed {
+            // Nobody reads; the writer knows why.
+        } catch {
+            return .failure(error)
         }
-        while self.dispatcher.runningCallCount > 0 {
-            // A call whose answer nobody reads, or the end of the time.
-            do { _ = try await group.next() } catch { break }
+        return .success(())
+    }
+
+    private func take(_ line: LineReader.Line, _ channel: MessageChannel, _ calls: CallTasks) async throws {
+        guard case .line(let text) = line else {
+            let refusal = Refusal(
+                400, .invalidRequest, "The message is longer than the limit of \(self.lineMax) bytes.")
+            return try await channel.output.send(self.dispatcher.refuse(refusal).body)
         }
-        group.cancelAll()
-        while true {
-            do { if try await group.next() == nil { return } } catch { continue }
+        switch self.dispatcher.dispatch(IncomingMessage(bytes: text, channel: channel)) {
+        case .reply(let reply):
+            if !reply.body.isEmpty { try await channel.output.send(reply.body) }
+        case .call(let call):
+            calls.start(call) { end in
+                guard case .reply(let reply) = end, !reply.body.isEmpty else { return }
+                // Fails only when nobody reads any more.
+                try? await channel.output.send(reply.body)
+            }
+        case .stream: break
         }
     }
 
     /// Writes what the stream holds until it has ended.
-    private static func write(_ stream: MessageStream, to bytes: ByteStreams) async throws {
+    private func write(_ stream: MessageStream, to bytes: ByteStreams) async throws {
+        // Without a way out nothing more needs to come in.
+        defer { bytes.stopReading() }
         let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         guard let reader = stream.attach(wake: { signal.yield() }) else {
             preconditionFailure("the stream of a new channel can be read")
@@ -129,7 +132,8 @@ public final class StdioServer: Service {
         var isWoken = signals.makeAsyncIterator()
         while true {
             switch stream.next(reader) {
-            case .message(let entry): try await bytes.write(entry.message + [UInt8(ascii: "\n")])
+            case .message(let entry):
+                guard try await bytes.write(entry.message + [UInt8(ascii: "\n")]) else { return }
             case .nothing: guard await isWoken.next() != nil else { return }
             case .ended, .released, .superseded: return
             }

@@ -22,7 +22,10 @@ import TorporCore
                 == ["type": "integer", "minimum": 1, "maximum": 5, "default": 3])
         #expect(self.schema(.number("n", default: 95.5)) == ["type": "number", "default": 95.5])
         #expect(self.schema(.boolean("b", default: true)) == ["type": "boolean", "default": true])
-        #expect(self.schema(.choice("c", ["a", "b"], default: "a")) == ["type": "string", "enum": ["a", "b"], "default": "a"])
+        #expect(
+            self.schema(.choice("c", ["a", "b"], default: "a")) == [
+                "type": "string", "enum": ["a", "b"], "default": "a",
+            ])
         #expect(
             self.schema(.choice("c", [.init("a", title: "A"), "b"]))
                 == ["type": "string", "oneOf": [["const": "a", "title": "A"], ["const": "b", "title": "b"]]])
@@ -59,7 +62,8 @@ import TorporCore
 
     @Test func aPageIsAskedForAsItsRevisionDoes() {
         let page = Question.page("Pay here.", url: "https://pay.example.com/1")
-        #expect(page.params(.v2026_07_28) == ["mode": "url", "message": "Pay here.", "url": "https://pay.example.com/1"])
+        #expect(
+            page.params(.v2026_07_28) == ["mode": "url", "message": "Pay here.", "url": "https://pay.example.com/1"])
         #expect(page.params(.v2025_11_25)["elicitationId"] != nil)
         #expect(page.needs == .elicitationURL && page.since == .v2025_11_25)
     }
@@ -74,8 +78,11 @@ import TorporCore
         options.tools = [SamplingTool("look", "Looks.", inputSchema: JSONSchema(["type": "object"]))]
         options.toolChoice = .required
         let question = Question.sample(
-            [.user(.text("Look!"), .image([1], mimeType: "image/png")), .assistant(.toolUse(id: "1", name: "look", input: [:])),
-             .user(.toolResult(id: "1", text: "A cat."))], options)
+            [
+                .user(.text("Look!"), .image([1], mimeType: "image/png")),
+                .assistant(.toolUse(id: "1", name: "look", input: [:])),
+                .user(.toolResult(id: "1", text: "A cat.")),
+            ], options)
         let params = question.params(.v2025_11_25)
         #expect(params["maxTokens"] == 50 && params["systemPrompt"] == "Be brief." && params["stopSequences"] == ["."])
         #expect(params["modelPreferences"] == ["hints": [["name": "small"]], "speedPriority": 1])
@@ -86,9 +93,12 @@ import TorporCore
         #expect(question.needs == [.sampling, .samplingTools] && question.since == .v2025_11_25)
         let answer = try question.read([
             "role": "assistant", "model": "m", "stopReason": "toolUse",
-            "content": [["type": "text", "text": "A "], ["type": "tool_use", "id": "2", "name": "look", "input": [:]]],
+            "content": [
+                ["type": "text", "text": "A "], ["type": "tool_use", "id": "2", "name": "look", "input": [:]],
+            ],
         ])
-        #expect(answer.text == "A " && answer.model == "m" && answer.stopReason == "toolUse" && answer.content.count == 2)
+        #expect(
+            answer.text == "A " && answer.model == "m" && answer.stopReason == "toolUse" && answer.content.count == 2)
         #expect(throws: UnusableAnswer.self) { try question.read(["content": ["type": "smell"]]) }
     }
 
@@ -116,7 +126,8 @@ import TorporCore
 
     @Test func aSessionIDIsNoRequestStateAndTheOtherWayRound() throws {
         let token = SessionToken(
-            id: 1, created: WallTime(milliseconds: 0), revision: .v2025_11_25, capabilities: [], owner: OwnerDigest(nil),
+            id: 1, created: WallTime(milliseconds: 0), revision: .v2025_11_25, capabilities: [],
+            owner: OwnerDigest(nil),
             store: 0, expiry: .distantFuture)
         #expect(RequestState.open(token.sealed(by: self.keys), with: self.keys) == nil)
         let sealed = try #require(self.state.sealed(by: self.keys, salt: 5))

@@ -1,3 +1,5 @@
+import Synchronization
+
 extension Dispatcher {
     /// Answers a batch, which only revision 2025-03-26 has: its messages one by one, their answers together
     /// (2025-03-26, transports, sending messages).
@@ -42,17 +44,21 @@ extension Dispatcher {
             })
     }
 
+    /// Runs the calls of a batch; they are cancelled when the batch is.
     private static func answers(to calls: [PendingCall]) async -> [Reply] {
         let tasks = CallTasks()
-        return await withTaskGroup(of: Reply?.self) { group in
-            for call in calls {
-                group.addTask {
-                    if case .reply(let reply) = await tasks.run(call) { return reply }
-                    return nil
-                }
+        let replies = Mutex<[Reply]>([])
+        for call in calls {
+            tasks.start(call) { end in
+                if case .reply(let reply) = end { replies.withLock { $0.append(reply) } }
             }
-            return await group.reduce(into: []) { replies, reply in if let reply { replies.append(reply) } }
         }
+        await withTaskCancellationHandler {
+            await tasks.drained()
+        } onCancel: {
+            tasks.cancelAll()
+        }
+        return replies.withLock { $0 }
     }
 
     /// One answer of many: an array of those that have a body, or nothing.

@@ -265,6 +265,15 @@ package final class Dispatcher: Sendable {
         return Reply(status: refusal.status, body: writer.bytes, retryAfterSeconds: refusal.retryAfterSeconds)
     }
 
+    /// Refuses a message that is not looked at, with its id if it is a request.
+    package func refuse(_ refusal: Refusal, messageAt start: Int, of bytes: [UInt8]) -> Reply {
+        // What is no message is refused without an id.
+        guard let envelope = try? Envelope.parse(bytes.span, from: start), envelope.shape == .request else {
+            return self.refuse(refusal)
+        }
+        return self.refuse(refusal, id: envelope.id, in: bytes)
+    }
+
     /// The refusal for an error that a handler threw; what is not meant for the client is logged, not sent.
     func refusal(for error: any Error, of operation: Operation, name: String) -> Refusal {
         switch error {

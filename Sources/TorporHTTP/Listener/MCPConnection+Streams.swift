@@ -252,7 +252,9 @@ extension MCPConnection {
     /// Takes a message of a client whose answers go to its stream.
     func receive(_ request: HTTPRequest, _ principal: Principal?) throws(Refusal) -> Reply {
         guard let channel = self.listener.channels.channel(of: request, principal: principal) else {
-            throw Refusal(404, .sessionNotFound, "There is no stream of this session. Open one at \(Endpoint.ssePath).")
+            return self.listener.dispatcher.refuse(
+                Refusal(404, .sessionNotFound, "There is no stream of this session. Open one at \(Endpoint.ssePath)."),
+                messageAt: request.body.lowerBound, of: request.bytes)
         }
         guard let type = request.head.contentType, MediaType(of: request.bytes, type) == .json else {
             throw Refusal(415, .invalidRequest, "The body must be application/json.")
