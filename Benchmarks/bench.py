@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import BenchmarkError, allocations, cpu, gate, idle, instructions, retained
+from harness import BenchmarkError, allocations, cpu, gate, idle, instructions, retained, streams
 from harness.context import Context
 from harness.report import Section, document
 from harness.servers import Target
@@ -37,6 +37,7 @@ MEASUREMENTS: dict[str, Callable[[Context, argparse.Namespace], Section]] = {
     "retained": retained.measure,
     "sessions": retained.measure_sessions,
     "idle": idle.measure,
+    "streams": streams.measure,
 }
 TOOLS = {
     "cpu": ("wrk", "taskset"),
@@ -45,6 +46,7 @@ TOOLS = {
     "retained": ("taskset",),
     "sessions": ("taskset",),
     "idle": (),
+    "streams": ("taskset",),
 }
 
 
@@ -63,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--load-cpu", type=int, default=1, help="the core the load is pinned to (default 1)")
     parser.add_argument("--no-pinning", action="store_true", help="let the scheduler place servers and load")
     parser.add_argument("--name", default="torpor", help="what `all` names its result file after")
-    for module in (cpu, instructions, allocations, retained, idle):
+    for module in (cpu, instructions, allocations, retained, idle, streams):
         module.add_arguments(parser)
     return parser.parse_args()
 

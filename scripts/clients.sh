@@ -52,6 +52,15 @@ mkdir -p "$results"
     run mcp2 modern
     run mcp1 legacy
     run fastmcp fastmcp_trial
+    run mcp2 streams_modern
+    run mcp1 streams_legacy
+    run fastmcp streams_fastmcp
+    run mcp1 sse_2024
+    run mcp2 stdio_wire
+    run mcp2 stdio_modern
+    run mcp1 stdio_legacy
+    run fastmcp stdio_fastmcp
+    run mcp2 pitfalls
     .venvs/mcp2/bin/python "$trials/validate.py" "$results"/*.jsonl "${transcripts[@]}" || failed=1
     echo "$failed" >"$results/failed"
 } 2>"$results/errors" | tee "$results/report"

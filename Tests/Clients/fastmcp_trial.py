@@ -1,15 +1,18 @@
 """Trials with the PyPI package `fastmcp` 4.x, in both eras."""
 
+import asyncio
 import contextlib
 import itertools
 import sys
 
 import httpx2
 from fastmcp import Client
-from fastmcp.client.transports import StreamableHttpTransport
+from fastmcp.client.elicitation import ElicitResult
+from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 from fastmcp.exceptions import ToolError
 from mcp import MCPError
-from mcp_types import PromptReference, ResourceTemplateReference
+from mcp.client.subscriptions import listen
+from mcp_types import PromptReference, ResourceTemplateReference, Root
 
 import agents
 import harness
@@ -34,8 +37,10 @@ class Session:
     async def tools(self):
         return [tool.name for tool in await self._answer(self.client.list_tools())]
 
-    async def call(self, name, arguments):
-        result = await self._answer(self.client.call_tool(name, arguments, raise_on_error=False))
+    async def call(self, name, arguments, progress=None):
+        result = await self._answer(
+            self.client.call_tool(name, arguments, raise_on_error=False, progress_handler=progress)
+        )
         return Outcome(agents.texts(result.content), result.is_error)
 
     async def resources(self):
@@ -64,17 +69,78 @@ class Session:
         return (await self._answer(self.client.complete(reference, {"name": argument, "value": value}))).values
 
 
+    async def set_level(self, level):
+        await self._answer(self.client.set_logging_level(level))
+
+    async def subscribe(self, uri):
+        await self._answer(self.client.session.subscribe_resource(uri))
+
+    def listen(self, **wishes):
+        """`mcp.client.subscriptions.listen`."""
+        return listen(self.client.session, **wishes)
+
+    async def cancel_call(self, name, arguments, moment):
+        """Calls a tool, and cancels the call once `moment` has been awaited: the library tells the server."""
+        call = asyncio.create_task(self.call(name, arguments))
+        await asyncio.sleep(0)  # now it is the first of what will be sent
+        await moment
+        expect(not call.done(), f"the call ended on its own: {call}")
+        call.cancel()
+
+    async def unsubscribe(self, uri):
+        await self._answer(self.client.session.unsubscribe_resource(uri))
+
+
+def handlers(peer):
+    """What `fastmcp.Client` takes to let `peer` answer and hear."""
+
+    async def elicit(message, response_type, params, context):
+        action, content = await peer.fill_in(message, params.requested_schema)
+        return ElicitResult(action=action, content=content)
+
+    async def sample(messages, params, context):
+        return await peer.complete([message.content.text for message in messages], params.max_tokens)
+
+    async def log(params):
+        peer.logs.add((params.level, params.data))
+
+    async def message(message):
+        if not isinstance(message, Exception):
+            peer.notified(message)
+
+    offered = {
+        "elicitation_handler": elicit if peer.form else None,
+        "sampling_handler": sample if peer.sample else None,
+        "roots": [Root(uri=uri, name=name) for uri, name in peer.roots] if peer.roots else None,
+    }
+    return {"log_handler": log, "message_handler": message} | {k: v for k, v in offered.items() if v is not None}
+
+
 class Agent:
     """`agents.Agent` by `fastmcp` in one of its connection modes."""
 
     errors_for_401 = {"MCPError"}
+    sets_level = False
+    asks_for_progress = True
 
     def __init__(self, name, mode, revision):
         self.name, self.mode, self.revision = name, mode, revision
 
     @contextlib.asynccontextmanager
-    async def connect(self, url, token=None):
-        async with Client(StreamableHttpTransport(url, auth=token), mode=self.mode) as client:
+    async def connect(self, url, token=None, peer=None):
+        async with self._open(StreamableHttpTransport(url, auth=token), peer) as session:
+            yield session
+
+    @contextlib.asynccontextmanager
+    async def spawn(self, command, errors, peer=None):
+        """Like `connect`, to a program of its own on standard input and output; `errors` is a file."""
+        transport = StdioTransport(command[0], command[1:], keep_alive=False, log_file=errors)
+        async with self._open(transport, peer) as session:
+            yield session
+
+    @contextlib.asynccontextmanager
+    async def _open(self, transport, peer):
+        async with Client(transport, mode=self.mode, **(handlers(peer) if peer else {})) as client:
             yield Session(client)
 
 

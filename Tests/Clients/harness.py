@@ -6,9 +6,11 @@ A trial is a function whose name is a sentence. It passes when it returns and fa
 import argparse
 import asyncio
 import contextlib
+import http.client
 import inspect
 import os
 import pathlib
+import re
 import secrets
 import signal
 import socket
@@ -22,6 +24,7 @@ import transcript as transcripts
 START_LIMIT = 20.0  # seconds a server may take until it listens
 TRIAL_LIMIT = 60.0  # seconds one trial may take
 EXIT_LIMIT = 45.0  # seconds a server may take from SIGTERM to its end: drain delay and grace period
+EVENT_LIMIT = 15.0  # seconds that something expected may take to happen
 
 
 class Failure(AssertionError):
@@ -35,6 +38,28 @@ def expect(condition, message):
 
 def expect_equal(actual, expected, what):
     expect(actual == expected, f"{what}: expected {expected!r}, got {actual!r}")
+
+
+class Skipped(Exception):
+    """What a trial needs is not here; the text says what."""
+
+
+def until(probe, what, limit=EVENT_LIMIT):
+    """Returns the first true value of `probe()`. For what can only be asked for: the state of another process.
+
+    `what` says what is waited for: a text, or a function that makes one when the time is over.
+    """
+    deadline = time.monotonic() + limit
+    while not (value := probe()):
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {limit:g} s: {what() if callable(what) else what}")
+        time.sleep(0.02)
+    return value
+
+
+async def eventually(probe, what, limit=EVENT_LIMIT):
+    """`until` for asynchronous trials; `probe` runs on another thread."""
+    return await asyncio.to_thread(until, probe, what, limit)
 
 
 class Server:
@@ -91,6 +116,23 @@ class Server:
         """The resident set of the process, as the kernel counts it."""
         pages = int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def gauges(self):
+        """The metrics without labels, by name."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+-]+)$", text, re.MULTILINE)}
+
+    def gauge(self, name):
+        gauges = self.gauges()
+        expect(name in gauges, f"the server has no metric {name}")
+        return gauges[name]
+
+    def expect_gauge(self, name, value, limit=EVENT_LIMIT):
+        """Waits until a gauge has a value: soon, but not at once, the server learns of what a client did."""
+        until(lambda: self.gauge(name) == value, lambda: f"{name} is {value:g}; {self.gauges()}", limit)
 
     def output(self):
         """What the server printed so far, at most its last 2,000 bytes."""
@@ -202,6 +244,8 @@ def run(name_and_call):
             result = call()
             if inspect.isawaitable(result):
                 asyncio.run(within_limit(result))
+        except Skipped as missing:
+            print(f"skip {name}: {missing}", flush=True)
         except Exception as error:  # a trial may fail in any way; `KeyboardInterrupt` still ends the run
             failed += 1
             print(f"FAIL {name}: {reason(error)}", flush=True)

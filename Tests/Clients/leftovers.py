@@ -4,13 +4,11 @@ import concurrent.futures
 import contextlib
 import http.client
 import json
-import re
 import socket
 import sys
-import time
 
 import harness
-from harness import Trials, expect, expect_equal
+from harness import Trials, expect, expect_equal, until
 from transcript import Transcript
 from wire_client import ACCEPT, Wire, call, encoded, initialize, modern_request
 
@@ -143,26 +141,12 @@ def expect_flat(server, flood, warm_up, count):
 
 
 def connections(server):
-    """The gauge of open connections, or `None` when the server has none."""
-    found = re.search(rb"^torpor_connections(?:\{[^}]*\})? ([0-9.e+]+)$", metrics(server), re.MULTILINE)
-    return None if found is None else float(found[1])
-
-
-def metrics(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.admin_port, timeout=10)
-    with contextlib.closing(connection):
-        connection.request("GET", "/metrics")
-        return connection.getresponse().read()
+    return server.gauge("torpor_connections")
 
 
 def expect_settled(server, before):
     """The gauge of connections returns to `before` within the 5 s in which a server may learn of a closed socket."""
-    if before is None:
-        return
-    deadline = time.monotonic() + 5
-    while (now := connections(server)) > before:
-        expect(time.monotonic() < deadline, f"{now:g} connections are still open, {before:g} were before")
-        time.sleep(0.05)
+    until(lambda: connections(server) <= before, f"no more than {before:g} connections are open", limit=5)
 
 
 @trials

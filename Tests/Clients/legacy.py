@@ -1,17 +1,33 @@
 """Trials with the PyPI package `mcp` 1.x, which knows sessions alone."""
 
+import asyncio
 import contextlib
 import itertools
 import sys
 
 import httpx
-from mcp import ClientSession, McpError
+from mcp import ClientSession, McpError, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp.types import PromptReference, ResourceTemplateReference
+from mcp.types import (
+    CancelledNotification,
+    CancelledNotificationParams,
+    ClientNotification,
+    CreateMessageResult,
+    ElicitResult,
+    ErrorData,
+    ListRootsResult,
+    PromptReference,
+    ResourceTemplateReference,
+    Root,
+    ServerNotification,
+    TextContent,
+)
 from pydantic import AnyUrl
 
 import agents
+import conversation
 import harness
 import workbench
 from agents import Outcome, Refused, exchanges_of, methods_of, refusal
@@ -37,8 +53,8 @@ class Session:
     async def tools(self):
         return [tool.name for tool in (await self._answer(self.client.list_tools())).tools]
 
-    async def call(self, name, arguments):
-        result = await self._answer(self.client.call_tool(name, arguments))
+    async def call(self, name, arguments, progress=None):
+        result = await self._answer(self.client.call_tool(name, arguments, progress_callback=progress))
         return Outcome(agents.texts(result.content), result.isError)
 
     async def resources(self):
@@ -72,21 +88,87 @@ class Session:
         return result.completion.values
 
 
+    async def set_level(self, level):
+        await self._answer(self.client.set_logging_level(level))
+
+    async def subscribe(self, uri):
+        await self._answer(self.client.subscribe_resource(AnyUrl(uri)))
+
+    async def cancel_call(self, name, arguments, moment):
+        """Calls a tool, and cancels the call once `moment` has been awaited. The library leaves that to its user."""
+        request = self.client._request_id  # of the request that comes next
+        call = asyncio.create_task(self.call(name, arguments))
+        await asyncio.sleep(0)  # now it has taken its id, and is the first of what will be sent
+        await moment
+        expect(not call.done(), f"the call ended on its own: {call}")
+        cancelled = CancelledNotification(params=CancelledNotificationParams(requestId=request, reason="enough"))
+        await self.client.send_notification(ClientNotification(cancelled))
+        call.cancel()
+
+    async def unsubscribe(self, uri):
+        await self._answer(self.client.unsubscribe_resource(AnyUrl(uri)))
+
+
+def callbacks(peer):
+    """What `mcp.ClientSession` takes to let `peer` answer and hear."""
+
+    async def elicit(context, params):
+        try:
+            action, content = await peer.fill_in(params.message, params.requestedSchema)
+        except conversation.NoAnswer as error:
+            return ErrorData(code=-32603, message=str(error))
+        return ElicitResult(action=action, content=content)
+
+    async def sample(context, params):
+        text = await peer.complete([message.content.text for message in params.messages], params.maxTokens)
+        return CreateMessageResult(role="assistant", content=TextContent(type="text", text=text), model="trial")
+
+    async def list_roots(context):
+        return ListRootsResult(roots=[Root(uri=uri, name=name) for uri, name in peer.roots])
+
+    async def log(params):
+        peer.logs.add((params.level, params.data))
+
+    async def message(message):
+        if isinstance(message, ServerNotification):
+            peer.notified(message)
+
+    return {
+        "elicitation_callback": elicit if peer.form else None,
+        "sampling_callback": sample if peer.sample else None,
+        "list_roots_callback": list_roots if peer.roots else None,
+        "logging_callback": log,
+        "message_handler": message,
+    }
+
+
 class Agent:
     """`agents.Agent` by `mcp` 1.x."""
 
     name, revision = "mcp 1", "2025-11-25"
     errors_for_401 = {"HTTPStatusError"}
+    sets_level = True
+    asks_for_progress = False
 
     @contextlib.asynccontextmanager
-    async def connect(self, url, token=None):
+    async def connect(self, url, token=None, peer=None):
         headers = {"Authorization": f"Bearer {token}"} if token else None
         async with (
             create_mcp_http_client(headers=headers) as http,
             streamable_http_client(url, http_client=http) as (reader, writer, session_id),
-            ClientSession(reader, writer) as client,
+            ClientSession(reader, writer, **(callbacks(peer) if peer else {})) as client,
         ):
             yield Session(client, await client.initialize(), session_id())
+
+    @contextlib.asynccontextmanager
+    async def spawn(self, command, errors, peer=None):
+        """Like `connect`, to a program of its own on standard input and output; `errors` is a file."""
+        parameters = StdioServerParameters(command=command[0], args=command[1:])
+        async with (
+            stdio_client(parameters, errors) as (reader, writer),
+            ClientSession(reader, writer, **(callbacks(peer) if peer else {})) as client,
+        ):
+            yield Session(client, await client.initialize(), None)
 
 
 AGENT = Agent()

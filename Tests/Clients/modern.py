@@ -1,16 +1,28 @@
 """Trials with the PyPI package `mcp` 2.x, which speaks revision 2026-07-28 and falls back to sessions."""
 
+import asyncio
 import contextlib
 import itertools
 import sys
 
 import httpx2
-from mcp import Client, MCPError
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp_types import PromptReference, ResourceTemplateReference
+from mcp_types import (
+    CreateMessageResult,
+    ElicitResult,
+    ErrorData,
+    ListRootsResult,
+    PromptReference,
+    ResourceTemplateReference,
+    Root,
+    TextContent,
+)
 
 import agents
+import conversation
 import harness
 import workbench
 from agents import Outcome, Refused, exchanges_of, methods_of
@@ -33,8 +45,8 @@ class Session:
     async def tools(self):
         return [tool.name for tool in (await self._answer(self.client.list_tools(cache_mode="bypass"))).tools]
 
-    async def call(self, name, arguments):
-        result = await self._answer(self.client.call_tool(name, arguments))
+    async def call(self, name, arguments, progress=None):
+        result = await self._answer(self.client.call_tool(name, arguments, progress_callback=progress))
         return Outcome(agents.texts(result.content), result.is_error)
 
     async def resources(self):
@@ -67,20 +79,90 @@ class Session:
         return result.completion.values
 
 
+    async def set_level(self, level):
+        await self._answer(self.client.set_logging_level(level))
+
+    async def subscribe(self, uri):
+        await self._answer(self.client.subscribe_resource(uri))
+
+    def listen(self, **wishes):
+        """`mcp.client.subscriptions.listen`."""
+        return self.client.listen(**wishes)
+
+    async def cancel_call(self, name, arguments, moment):
+        """Calls a tool, and cancels the call once `moment` has been awaited: the library tells the server."""
+        call = asyncio.create_task(self.call(name, arguments))
+        await asyncio.sleep(0)  # now it is the first of what will be sent
+        await moment
+        expect(not call.done(), f"the call ended on its own: {call}")
+        call.cancel()
+
+    async def unsubscribe(self, uri):
+        await self._answer(self.client.unsubscribe_resource(uri))
+
+
+def callbacks(peer):
+    """What `mcp.Client` takes to let `peer` answer and hear."""
+
+    async def elicit(context, params):
+        try:
+            action, content = await peer.fill_in(params.message, params.requested_schema)
+        except conversation.NoAnswer as error:
+            return ErrorData(code=-32603, message=str(error))
+        return ElicitResult(action=action, content=content)
+
+    async def sample(context, params):
+        text = await peer.complete([message.content.text for message in params.messages], params.max_tokens)
+        return CreateMessageResult(role="assistant", content=TextContent(type="text", text=text), model="trial")
+
+    async def list_roots(context):
+        return ListRootsResult(roots=[Root(uri=uri, name=name) for uri, name in peer.roots])
+
+    async def log(params):
+        peer.logs.add((params.level, params.data))
+
+    async def message(message):
+        if not isinstance(message, Exception):
+            peer.notified(message)
+
+    return {
+        "elicitation_callback": elicit if peer.form else None,
+        "sampling_callback": sample if peer.sample else None,
+        "list_roots_callback": list_roots if peer.roots else None,
+        "logging_callback": log,
+        "log_level": peer.level,
+        "message_handler": message,
+    }
+
+
 class Agent:
     """`agents.Agent` by `mcp` 2.x in one of its connection modes."""
 
     errors_for_401 = {"MCPError"}
+    sets_level = True
+    asks_for_progress = False
 
     def __init__(self, name, mode, revision):
         self.name, self.mode, self.revision = name, mode, revision
 
     @contextlib.asynccontextmanager
-    async def connect(self, url, token=None):
+    async def connect(self, url, token=None, peer=None):
         headers = {"Authorization": f"Bearer {token}"} if token else None
         async with create_mcp_http_client(headers=headers) as http:
-            async with Client(streamable_http_client(url, http_client=http), mode=self.mode) as client:
-                yield Session(client)
+            async with self._open(streamable_http_client(url, http_client=http), peer) as session:
+                yield session
+
+    @contextlib.asynccontextmanager
+    async def spawn(self, command, errors, peer=None):
+        """Like `connect`, to a program of its own on standard input and output; `errors` is a file."""
+        parameters = StdioServerParameters(command=command[0], args=command[1:])
+        async with self._open(stdio_client(parameters, errors), peer) as session:
+            yield session
+
+    @contextlib.asynccontextmanager
+    async def _open(self, transport, peer):
+        async with Client(transport, mode=self.mode, **(callbacks(peer) if peer else {})) as client:
+            yield Session(client)
 
 
 AUTO = Agent("mcp 2", "auto", "2026-07-28")

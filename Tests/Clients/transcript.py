@@ -24,8 +24,11 @@ Optional members, which allow more rules to be checked:
     cancelled       true when the client took the request back; then it may go unanswered. `validate.py` sees by itself
                     what was cancelled in a session whose exchanges, headers included, are in the same file.
     capabilities    What the client of a legacy session said it can do.
-    partial         true when the client went away before the whole body had come; no answer is expected then.
+    partial         true when the client went away before the answer had come whole; no answer is expected then.
     source          Which test wrote the line.
+
+    channel         true for what did not travel as an HTTP exchange of its own (stdio, HTTP with SSE): no status told the
+                    client anything. What the server says besides its answers is a line without a `request` then.
 
 Example:
 
@@ -36,9 +39,10 @@ Example:
 import json
 import os
 import threading
+import urllib.parse
 import zlib
 
-from events import events_of, is_event_stream
+from events import EventParser, events_of, is_event_stream
 from messages import as_message, is_response, parsed
 
 LEGACY_REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
@@ -75,6 +79,7 @@ class Transcript:
         self.source = source
         self._lock = threading.Lock()
         self._sessions = {}
+        self._unanswered = {}
         self._file = open(path, "ab", buffering=0) if path else None
 
     def record(self, verb, headers, body, status, response_headers, response_body, partial=False, answers=None):
@@ -98,16 +103,34 @@ class Transcript:
             exchange["response"] = as_message(parsed(response_body))
             if exchange["response"] is None and not partial:
                 exchange["responseText"] = response_body.decode("utf-8", "replace")
-        if partial:
+        # Nobody waits for the end of a stream whose answer has come.
+        if partial and not (is_event_stream(response_headers) and exchange["response"]):
             exchange["partial"] = True
-        if answers is not None:
-            exchange["answers"] = answers
-        if self.source:
-            exchange["source"] = self.source
         with self._lock:
+            if answers is None:
+                answers = self._answered_by(exchange)
+            if answers is not None:
+                exchange["answers"] = answers
             exchange["era"], exchange["revision"] = self._classify(exchange)
             if headers.get("mcp-session-id") in self._sessions:
                 exchange["capabilities"] = self._sessions[headers["mcp-session-id"]][1]
+        self.add(exchange)
+
+    def _answered_by(self, exchange):
+        """The earlier request that a stream answers, when its client came back for the answer."""
+        request, response = exchange["request"], exchange["response"]
+        session = exchange["headers"].get("mcp-session-id")
+        if exchange["verb"] == "GET" and isinstance(response, dict):
+            return self._unanswered.pop((session, repr(response.get("id"))), None)
+        if "messages" in exchange and response is None and isinstance(request, dict) and "id" in request:
+            self._unanswered[session, repr(request["id"])] = request
+        return None
+
+    def add(self, exchange):
+        """Adds an exchange that is complete but for its source."""
+        if self.source:
+            exchange["source"] = self.source
+        with self._lock:
             self.exchanges.append(exchange)
             if self._file:
                 self._file.write(json.dumps(exchange).encode() + b"\n")
@@ -155,6 +178,52 @@ def told_by_stream(events):
     return told
 
 
+class Channel:
+    """Makes exchanges of what the two ends of a channel say."""
+
+    def __init__(self, transcript):
+        self.transcript = transcript
+        self._agreed, self._capabilities = LEGACY_REVISIONS[-1], {}
+        self._is_modern = False  # whether the newest request was
+        self._requests = {}
+        self._lock = threading.Lock()
+
+    def sent(self, message):
+        """The client said `message`."""
+        if not isinstance(message, dict) or "method" not in message or "id" not in message:
+            return
+        with self._lock:
+            self._requests[repr(message["id"])] = message
+            self._is_modern = is_modern_request(message)
+            if message["method"] == "initialize":
+                self._capabilities = message["params"]["capabilities"]
+
+    def received(self, message):
+        """The server said `message`; what is no JSON-RPC message will be found wrong."""
+        with self._lock:
+            if not is_response(message):
+                return self._add(None, None, [message], self._is_modern)
+            request = self._requests.pop(repr(message.get("id")), None)
+            if request and request["method"] == "initialize" and "result" in message:
+                agreed = message["result"].get("protocolVersion")
+                self._agreed = agreed if agreed in LEGACY_REVISIONS else LEGACY_REVISIONS[-1]
+            self._add(request, message, [], self._is_modern if request is None else is_modern_request(request))
+
+    def _add(self, request, response, messages, is_modern):
+        exchange = {
+            "era": "modern" if is_modern else "legacy",
+            "revision": MODERN_REVISIONS[-1] if is_modern else self._agreed,
+            "request": request,
+            "status": 200,
+            "response": response,
+            "messages": messages,
+            "channel": True,
+        }
+        if not is_modern:
+            exchange["capabilities"] = self._capabilities
+        self.transcript.add(exchange)
+
+
 def record_httpx(transcript, httpx):
     """Makes every asynchronous client of `httpx` (the module `httpx` or `httpx2`) record into `transcript`.
 
@@ -162,15 +231,21 @@ def record_httpx(transcript, httpx):
     exchange is recorded when its body has been read to the end or its stream is closed, whichever comes first.
     """
     original = httpx.AsyncHTTPTransport.handle_async_request
+    channels = {}  # of clients of 2024-11-05, by the URL to which they post
 
     class Tee(httpx.AsyncByteStream):
-        def __init__(self, inner, done):
-            self.inner, self.done, self.chunks, self.ended = inner, done, [], False
+        def __init__(self, inner, done, hear=lambda chunk: None):
+            self.inner, self.done, self.hear, self.chunks, self.ended = inner, done, hear, [], False
 
         async def __aiter__(self):
-            async for chunk in self.inner:
-                self.chunks.append(chunk)
-                yield chunk
+            try:
+                async for chunk in self.inner:
+                    self.chunks.append(chunk)
+                    self.hear(chunk)
+                    yield chunk
+            except Exception:
+                self.finish(partial=True)
+                raise
             self.finish(partial=False)
 
         async def aclose(self):
@@ -184,9 +259,29 @@ def record_httpx(transcript, httpx):
                 self.ended = True
                 self.done(b"".join(self.chunks), partial)
 
+    def follow(url):
+        """Hears the stream of a client of 2024-11-05, whose first event says where the client posts."""
+        parser, channel = EventParser(), Channel(transcript)
+
+        def hear(chunk):
+            for event in parser.feed(chunk):
+                if event.kind == "endpoint":
+                    channels[urllib.parse.urljoin(url, event.data)] = channel
+                elif event.data is not None:
+                    channel.received(event.data if event.message is None else event.message)
+
+        return hear
+
     async def handle_async_request(self, request):
         body = await request.aread()
+        url = str(request.url)
+        if request.method == "POST" and url in channels:
+            channels[url].sent(parsed(body))
+            return await original(self, request)
         response = await original(self, request)
+        if request.url.path == "/sse" and response.status_code == 200:
+            response.stream = Tee(response.stream, lambda *_: None, follow(url))
+            return response
 
         def done(response_body, partial):
             length = response.headers.get("content-length")

@@ -181,6 +181,14 @@ RIGHT = {
     "a batch": BATCH,
     "a question with fractional bounds": LEGACY_ASKED,
     "a line without headers": changed(CALLED, responseHeaders=...),
+    "a missing capability on a channel": changed(
+        modern("tools/call", error=error(-32021, {"requiredCapabilities": {"sampling": {}}}), name="a"),
+        channel=True, responseHeaders=...,
+    ),
+    "what a channel says beside its answers": changed(
+        NOTIFIED, request=None, status=200, messages=[PROGRESS, ASKED], channel=True, capabilities={"elicitation": {}},
+        responseHeaders=...,
+    ),
     "an answer that was cut off": changed(CALLED, response=None, partial=True),
 }
 
@@ -303,6 +311,20 @@ WRONG = {
     "progress without a token": (
         "a server message has its type",
         changed(CALLED, messages=[{"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}]),
+    ),
+    "a missing capability on a channel without data": (
+        "the error has its type",
+        changed(modern("tools/call", error=error(-32021), name="a"), channel=True, responseHeaders=...),
+    ),
+    "a question on a channel that is not answered there": (
+        "only what is declared is asked for",
+        changed(
+            NOTIFIED, request=None, status=200, messages=[ASKED], channel=True, capabilities={}, responseHeaders=...
+        ),
+    ),
+    "text on a channel": (
+        "a stream carries messages",
+        changed(NOTIFIED, request=None, status=200, messages=["hello"], channel=True, responseHeaders=...),
     ),
     "a question of a modern server": ("a modern server asks nothing", changed(CALLED, messages=[ASKED])),
     "an event that is no message": ("a stream carries messages", changed(CALLED, messages=["hello"])),

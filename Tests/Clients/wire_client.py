@@ -3,6 +3,7 @@
 import collections
 import http.client
 import json
+import time
 import typing
 
 from events import EventParser, events_of, is_event_stream
@@ -81,9 +82,13 @@ class EventStream:
         self.close()
 
     def next(self, within=EVENT_LIMIT):
-        """The next event, or `None` at the end of the stream. Raises `TimeoutError` when the server stays silent."""
-        self._socket.settimeout(within)
+        """The next event, or `None` at the end of the stream. Raises `TimeoutError` when none comes; comments are none."""
+        deadline = time.monotonic() + within
         while not self._ready and not self.has_ended:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"no event within {within:g} s")
+            self._socket.settimeout(left)
             data = self._response.read1(65_536)
             self._body += data
             self._ready.extend(self._parser.feed(data))

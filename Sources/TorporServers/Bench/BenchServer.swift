@@ -9,9 +9,11 @@ enum BenchServer {
     static func make(version: String) -> MCPServer {
         MCPServer(
             name: "bench", version: version, title: "Torpor bench",
-            instructions: "This server measures and tries clients. Its tools do nothing useful."
+            instructions: "This server measures and tries clients. Its tools do nothing useful.",
+            announces: [.tools, .prompts, .resources, .resourceUpdates]
         ) {
             self.tools
+            self.streamTools
             Resource(
                 "bench://about", name: "about", description: "What this server is for.",
                 text: "The tools of this server echo, sleep, fail and answer with many bytes, to measure and to try.\n"
