@@ -59,10 +59,13 @@ async def the_first_event_says_where_to_post(servers, transcript):
         async with stream_of(http, server) as opened:
             expect_equal(opened.status_code, 200, "status")
             expect(opened.headers["content-type"].startswith("text/event-stream"), f"{opened.headers['content-type']}")
-            target = await endpoint(server, opened.aiter_lines())
+            # Kept: an iterator that nobody holds closes the stream.
+            lines = opened.aiter_lines()
+            target = await endpoint(server, lines)
             ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
             posted = await http.post(target, json=ping)
             expect_equal(posted.status_code, 202, "status of a POST")
+            await lines.aclose()
     expect_equal(target.host, "127.0.0.1", "host of the endpoint")
 
 
@@ -72,10 +75,13 @@ async def a_channel_vanishes_with_its_connection(servers, transcript):
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     async with httpx.AsyncClient() as http:
         async with stream_of(http, server) as opened:
-            target = await endpoint(server, opened.aiter_lines())
+            # Kept: an iterator that nobody holds closes the stream.
+            lines = opened.aiter_lines()
+            target = await endpoint(server, lines)
             expect_equal((await http.post(target, json=ping)).status_code, 202, "status of a POST")
             other = target.copy_with(query=target.query[:-1] + (b"0" if target.query[-1:] != b"0" else b"1"))
             expect_equal((await http.post(other, json=ping)).status_code, 404, "status of a POST to no channel")
+            await lines.aclose()
         await asyncio.to_thread(server.expect_gauge, "torpor_sessions_held", 0)
         expect_equal((await http.post(target, json=ping)).status_code, 404, "status of a POST after the end")
 
