@@ -18,8 +18,8 @@ public final class StdioServer: Service {
     private let streams: @Sendable () throws -> ByteStreams
     private let logger: Logger
 
-    /// How long calls may go on when the client has closed its end.
-    private static let farewell = Duration.seconds(1)
+    /// How long calls may go on, and the client may read, when the input has ended.
+    private let farewell: Duration
 
     /// - Parameter lineMax: The longest message of the client; a longer one is answered with an error. Default 4 MiB.
     public convenience init(
@@ -28,13 +28,13 @@ public final class StdioServer: Service {
     ) {
         self.init(
             server, limits: limits, streams: streams, lineMax: lineMax, logger: logger,
-            over: { try ByteStreams(input: 0, output: 1) })
+            farewell: .seconds(1), over: { try ByteStreams(input: 0, output: 1) })
     }
 
     /// - Parameter bytes: Where messages come from and go to.
     package init(
         _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, logger: Logger,
-        over bytes: @escaping @Sendable () throws -> ByteStreams
+        farewell: Duration, over bytes: @escaping @Sendable () throws -> ByteStreams
     ) {
         precondition(lineMax.bytes > 0, "a line holds at least one byte")
         // Questions are named under a key; no session id is ever sealed here.
@@ -43,6 +43,7 @@ public final class StdioServer: Service {
             server: server, sessions: sessions, limits: limits, streams: streams,
             environment: DispatcherEnvironment(logger: logger))
         self.lineMax = lineMax.bytes
+        self.farewell = farewell
         self.streams = bytes
         self.logger = logger
     }
@@ -70,7 +71,7 @@ public final class StdioServer: Service {
         await withDiscardingTaskGroup { group in
             group.addTask {
                 // Cancelled when everything has been said and written.
-                guard (try? await Task.sleep(for: Self.farewell)) != nil else { return }
+                guard (try? await Task.sleep(for: self.farewell)) != nil else { return }
                 calls.cancelAll()
                 bytes.stopWriting()
             }

@@ -10,54 +10,54 @@ import TorporStdio
     @Test func bothErasTakeTurnsOnOnePipe() async throws {
         try await withStdioClient { client in
             // Before initialize the legacy era knows only ping.
-            client.send(#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#)
+            try await client.send(#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#)
             #expect(try await client.next() == ["jsonrpc": "2.0", "id": 0, "result": [:]])
-            client.send(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
+            try await client.send(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
             #expect(try await client.next()["error"]?["code"] == -32600)
-            client.send(StdioClient.modern("server/discover", id: "d"))
+            try await client.send(StdioClient.modern("server/discover", id: "d"))
             #expect(try await client.next()["result"]?["supportedVersions"] == ["2026-07-28"])
-            client.send(StdioClient.initialize)
+            try await client.send(StdioClient.initialize)
             let opened = try await client.next()
             #expect(opened["result"]?["protocolVersion"] == "2025-11-25")
-            client.send(#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
-            client.send(
+            try await client.send(#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+            try await client.send(
                 #"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"text":"legacy"}}}"#
             )
             #expect(try await client.next()["result"]?["content"]?[0]?["text"] == "legacy")
-            client.send(
+            try await client.send(
                 StdioClient.modern("tools/call", id: 2, params: #""name":"echo","arguments":{"text":"modern"},"#))
             let modern = try await client.next()
             #expect(modern["result"]?["resultType"] == "complete")
-            client.send(StdioClient.initialize)
+            try await client.send(StdioClient.initialize)
             #expect(try await client.next()["error"]?["code"] == -32600)
         }
     }
 
     @Test func whatIsNoMessageIsAnsweredAndTheNextLineIsRead() async throws {
         try await withStdioClient(lineMax: .kibibytes(1)) { client in
-            client.send("not json")
+            try await client.send("not json")
             #expect(try await client.next()["error"]?["code"] == -32700)
-            client.send("")
-            client.send("  \r")
-            client.send(String(repeating: "x", count: 5_000))
+            try await client.send("")
+            try await client.send("  \r")
+            try await client.send(String(repeating: "x", count: 5_000))
             let tooLong = try await client.next()
             #expect(tooLong["error"]?["code"] == -32600 && tooLong["id"] == nil)
-            client.send(#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#)
+            try await client.send(#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#)
             #expect(try await client.next()["error"]?["code"] == -32600)
-            client.send(#"{"jsonrpc":"2.0","id":"\u0061","method":"ping"}"# + "\r")
+            try await client.send(#"{"jsonrpc":"2.0","id":"\u0061","method":"ping"}"# + "\r")
             #expect(try await client.next()["id"] == "a")
         }
     }
 
     @Test func aSessionIsAskedAndAnswersOnTheSamePipe() async throws {
         try await withStdioClient { client in
-            client.send(StdioClient.initialize)
+            try await client.send(StdioClient.initialize)
             _ = try await client.next()
-            client.send(#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"roots"}}"#)
+            try await client.send(#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"roots"}}"#)
             let question = try await client.next()
             #expect(question["method"] == "roots/list")
             let id = try #require(question["id"])
-            client.send(
+            try await client.send(
                 JSONValue.object(["jsonrpc": "2.0", "id": id, "result": ["roots": [["uri": "file:///a"]]]]).text)
             let answer = try await client.next()
             #expect(answer["id"] == 1 && answer["result"]?["content"]?[0]?["text"] == "file:///a")
@@ -66,7 +66,7 @@ import TorporStdio
 
     @Test func aModernRequestIsNeverAskedByARequest() async throws {
         try await withStdioClient { client in
-            client.send(
+            try await client.send(
                 StdioClient.modern("tools/call", id: 1, params: #""name":"roots","#, capabilities: #"{"roots":{}}"#))
             let result = try await client.next()["result"]
             #expect(result?["resultType"] == "input_required" && result?["inputRequests"]?["roots"] != nil)
@@ -76,17 +76,17 @@ import TorporStdio
     @Test func aCancelledRequestIsNotAnswered() async throws {
         try await withStdioClient { client in
             for id in ["1", "\"two\""] {
-                client.send(
+                try await client.send(
                     StdioClient.modern(
                         "tools/call", rawID: id, params: #""name":"waits","#,
                         meta: #""io.modelcontextprotocol/logLevel":"info","#))
                 // It runs: it has said so.
                 let said = try await client.next()
                 #expect(said["method"] == "notifications/message")
-                client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(id)}}"#)
+                try await client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(id)}}"#)
                 // Unknown ones are ignored.
-                client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":99}}"#)
-                client.send(#"{"jsonrpc":"2.0","id":"after","method":"ping"}"#)
+                try await client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":99}}"#)
+                try await client.send(#"{"jsonrpc":"2.0","id":"after","method":"ping"}"#)
                 let answer = try await client.next()
                 #expect(answer["id"] == "after")
             }
@@ -96,7 +96,7 @@ import TorporStdio
     @Test func subscriptionsShareThePipeAndEndOneByOne() async throws {
         try await withStdioClient { client in
             for id in ["a", "b"] {
-                client.send(
+                try await client.send(
                     StdioClient.modern(
                         "subscriptions/listen", id: .string(id), params: #""notifications":{"toolsListChanged":true},"#)
                 )
@@ -104,8 +104,8 @@ import TorporStdio
                 #expect(acknowledged["method"] == "notifications/subscriptions/acknowledged")
                 #expect(acknowledged["params"]?["_meta"]?["io.modelcontextprotocol/subscriptionId"] == .string(id))
             }
-            client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}"#)
-            client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"changes","#))
+            try await client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}"#)
+            try await client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"changes","#))
             var told: [JSONValue?] = []
             var answer: JSONValue?
             while told.isEmpty || answer == nil {
@@ -129,11 +129,35 @@ import TorporStdio
 
     @Test func whatRunsAtTheEndOfTheInputMayEnd() async throws {
         try await withStdioClient { client in
-            client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"echo","arguments":{"text":"last"},"#))
+            try await client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"echo","arguments":{"text":"last"},"#))
             client.closeInput()
             #expect(try await client.next()["result"]?["content"]?[0]?["text"] == "last")
             let rest = try await client.nextLine()
             #expect(rest == nil)
+        }
+    }
+
+    @Test func answersThatWaitAtTheEndOfTheInputAreStillRead() async throws {
+        try await withStdioClient { client in
+            let text = String(repeating: "x", count: 8_000)
+            for id in 0..<50 {
+                try await client.send(
+                    StdioClient.modern(
+                        "tools/call", id: .number(JSONNumber(id)), params: #""name":"echo","arguments":{"text":"\#(text)"},"#))
+            }
+            client.closeInput()
+            var ids: Set<JSONValue> = []
+            while let line = try await client.nextLine() { ids.insert(try JSONValue(parsing: line)["id"] ?? .null) }
+            #expect(ids.count == 50)
+        }
+    }
+
+    @Test func aClientThatDoesNotReadDoesNotKeepTheServerFromEnding() async throws {
+        try await withStdioClient(farewell: .milliseconds(50)) { client in
+            let text = String(repeating: "x", count: 300_000)
+            try await client.send(
+                StdioClient.modern("tools/call", id: 1, params: #""name":"echo","arguments":{"text":"\#(text)"},"#))
+            // Closes its input, and waits for the server to end.
         }
     }
 }
@@ -151,20 +175,18 @@ final class StdioClient: Sendable {
     }
 
     private let input: Mutex<Int32?>
-    private let lines: ByteStreams
+    /// Off the pool where tests run: a full pipe must not hold them up.
+    private let bytes: ByteStreams
     private let held = Mutex<[UInt8]>([])
 
     init(input: Int32, output: Int32) throws {
         self.input = Mutex(input)
-        self.lines = try ByteStreams(input: output, output: -1)
+        self.bytes = try ByteStreams(input: output, output: input)
     }
 
-    func send(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
-        self.input.withLock { input in
-            guard let input else { return }
-            #expect(write(input, bytes, bytes.count) == bytes.count)
-        }
+    func send(_ line: String) async throws {
+        let isWritten = try await self.bytes.write(Array((line + "\n").utf8))
+        #expect(isWritten)
     }
 
     func closeInput() {
@@ -183,7 +205,7 @@ final class StdioClient: Sendable {
                 return Array(held[..<end])
             }
             if let line { return line }
-            guard let chunk = try await self.lines.read() else { return nil }
+            guard let chunk = try await self.bytes.read() else { return nil }
             self.held.withLock { $0 += chunk }
         }
     }
@@ -193,7 +215,7 @@ final class StdioClient: Sendable {
         return try JSONValue(parsing: line)
     }
 
-    func stop() { self.lines.close() }
+    func stop() { self.bytes.close() }
 }
 
 /// The server closed its end where it had to answer.
@@ -203,7 +225,7 @@ struct EchoedText: ToolInput { var text: String }
 
 /// Serves a client over pipes for the length of `body`; then the client closes its end and the server has to end.
 func withStdioClient(
-    lineMax: ByteCount = .mebibytes(1), _ body: (StdioClient) async throws -> Void
+    lineMax: ByteCount = .mebibytes(1), farewell: Duration = .seconds(60), _ body: (StdioClient) async throws -> Void
 ) async throws {
     var toServer: [Int32] = [0, 0]
     var fromServer: [Int32] = [0, 0]
@@ -228,9 +250,14 @@ func withStdioClient(
     }
     let stdio = StdioServer(
         server, limits: CallLimits(), streams: StreamLimits(), lineMax: lineMax,
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, farewell: farewell,
         over: { try ByteStreams(input: ends.0, output: ends.1) })
     let client = try StdioClient(input: toServer[1], output: fromServer[0])
+    defer {
+        client.stop()
+        close(ends.0)
+        close(fromServer[0])
+    }
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
             defer { close(ends.1) }
@@ -245,7 +272,4 @@ func withStdioClient(
         client.closeInput()
         try await group.waitForAll()
     }
-    client.stop()
-    close(ends.0)
-    close(fromServer[0])
 }

@@ -157,7 +157,9 @@ import TorporTesting
                 }
             }
             #expect(statuses == [200, 200, 429, 200])
-            // Streams that were left make room for new ones.
+            // Streams that were left make room for new ones, and so do those of calls that have been answered.
+            #expect(try await session.openStream { $0.status } == 200)
+            for _ in 0..<5 { #expect(try await session.callRaw("logs").events.contains { $0.id != nil }) }
             #expect(try await session.openStream { $0.status } == 200)
         }
     }

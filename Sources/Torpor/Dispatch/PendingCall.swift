@@ -10,6 +10,9 @@ package struct PendingCall: Sendable {
     /// one.
     package var endsWithConnection: Bool { self.operation.isModern }
 
+    /// The stream of what it says before its answer, once there is one.
+    package var stream: MessageStream? { self.operation.output.withLock { $0.stream } }
+
     /// What becomes of a call.
     package enum End: Sendable {
         /// Nothing was said before: this is the answer.

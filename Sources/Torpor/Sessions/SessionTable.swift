@@ -27,6 +27,16 @@ package final class SessionTable: Sendable {
             self.level == nil && self.uris.isEmpty && self.streams.isEmpty && self.output == nil
                 && self.calls.isEmpty && self.questions.isEmpty
         }
+        /// Forgets a stream for a new one, if there has to be room and one is not needed: one that has been sent whole,
+        /// or that a client has left.
+        mutating func makeRoom(_ streamsMax: Int) {
+            guard self.streams.count >= streamsMax else { return }
+            let spare =
+                self.streams.first { $0.value.stream.isDrained }
+                ?? self.streams.first { $0.value.isStandalone && !$0.value.stream.isAttached }
+            if let spare { self.streams[spare.key] = nil }
+        }
+
         /// Whether it may be ended to make room for another.
         var isCold: Bool { self.streams.isEmpty && self.output == nil && self.calls.isEmpty && self.questions.isEmpty }
     }
@@ -97,6 +107,7 @@ package final class SessionTable: Sendable {
         let streamsMax = self.limits.streamsMax
         // A table without room for the session is a stream that cannot be resumed.
         let isHeld = try? self.change(session) { held in
+            held.makeRoom(streamsMax)
             guard held.streams.count < streamsMax else { return false }
             held.streams[number] = HeldStream(stream: stream, isStandalone: false)
             return true
@@ -108,11 +119,7 @@ package final class SessionTable: Sendable {
     func open(_ stream: MessageStream, of session: SessionToken, number: UInt64) throws(Refusal) {
         let streamsMax = self.limits.streamsMax
         let isOpen = try self.change(session) { held in
-            if held.streams.count >= streamsMax,
-                let left = held.streams.first(where: { $0.value.isStandalone && !$0.value.stream.isAttached })?.key
-            {
-                held.streams[left] = nil
-            }
+            held.makeRoom(streamsMax)
             guard held.streams.count < streamsMax else { return false }
             held.streams[number] = HeldStream(stream: stream, isStandalone: true)
             return true
@@ -136,12 +143,12 @@ package final class SessionTable: Sendable {
     /// A channel's session has begun.
     func begin(_ channel: SessionToken) throws(Refusal) { try self.change(channel) { $0.isInitialized = true } }
 
-    /// Tells a session of a change: on one of its streams, the newest that is read if there is one.
+    /// Tells a session of a change: on one of its streams, one that is read if there is one.
     private func deliver(_ change: ServerChange, to session: UInt128) {
         let target = self.state.withLock { state -> (MessageStream, UInt64)? in
             guard let held = state.sessions[session], let subscriber = held.subscriber else { return nil }
             if let output = held.output { return (output, subscriber) }
-            let standalone = held.streams.filter(\.value.isStandalone).sorted { $0.key > $1.key }.map(\.value.stream)
+            let standalone = held.streams.values.filter(\.isStandalone).map(\.stream)
             return (standalone.first(where: \.isAttached) ?? standalone.first).map { ($0, subscriber) }
         }
         guard let (stream, subscriber) = target else { return }

@@ -167,6 +167,9 @@ package final class MessageStream: Sendable {
         return number
     }
 
+    /// The bytes of the message that comes next; 0 when none waits.
+    package var nextCount: Int { self.state.withLock { $0.buffer.nextCount } }
+
     /// Takes the next message.
     package func next(_ reader: UInt32) -> StreamBuffer.Next {
         let (next, freed, hasWriters) = self.state.withLock { state in
@@ -191,11 +194,16 @@ package final class MessageStream: Sendable {
         self.resumeWriters()
     }
 
-    /// Nobody reads now: what is written is kept if the stream can be resumed, and dropped otherwise.
-    package func abandon() {
-        // Without a place to go on from, any reader is taken.
-        guard let reader = self.attach(wake: {}) else { return }
-        self.detach(reader)
+    /// Nobody will read, unless somebody does already or comes back: what is written is kept if the stream can be
+    /// resumed, and dropped otherwise.
+    package func abandonUnlessRead() {
+        let freed = self.state.withLock { state in
+            let before = state.buffer.bytes
+            state.buffer.abandonUnlessRead()
+            return before - state.buffer.bytes
+        }
+        self.budget.release(freed)
+        self.resumeWriters()
     }
 
     /// Asks the reader to close the connection and the client to come back later.
@@ -208,6 +216,8 @@ package final class MessageStream: Sendable {
 
     // MARK: What becomes of it
 
+    /// Whether everything has been said and sent.
+    var isDrained: Bool { self.state.withLock { $0.buffer.isDrained } }
     package var isAttached: Bool { self.state.withLock { $0.buffer.isAttached } }
     var isClosed: Bool { self.state.withLock { $0.buffer.isClosed } }
 

@@ -176,6 +176,11 @@ package struct StreamBuffer: Sendable {
         }
     }
 
+    /// The bytes of the message that comes next; 0 when none waits.
+    package var nextCount: Int {
+        self.sentCount < self.entries.count ? self.entries[self.sentCount].message.count : 0
+    }
+
     package mutating func next(_ number: UInt32) -> Next {
         guard self.reader == .attached(number) else { return .superseded }
         if self.sentCount < self.entries.count {
@@ -205,9 +210,19 @@ package struct StreamBuffer: Sendable {
         return true
     }
 
+    /// The reader that was expected will not come.
+    package mutating func abandonUnlessRead() {
+        guard self.reader == .expected else { return }
+        self.leave()
+    }
+
     /// A reader has left. What it did not read is kept if the stream can be resumed, and dropped otherwise.
     package mutating func detach(_ number: UInt32) {
         guard self.reader == .attached(number) else { return }
+        self.leave()
+    }
+
+    private mutating func leave() {
         self.reader = .detached
         self.retryMilliseconds = nil
         guard !self.isResumable else { return }

@@ -142,8 +142,9 @@ final class ConnectionLoop {
 
     /// A call has something to say before its answer.
     func opened(_ stream: MessageStream, of name: UInt64) {
-        guard let connection = self.calls[name]?.connection else { return stream.abandon() }
-        connection.opened(stream, of: name)
+        // A call that has returned was found to have a stream then.
+        guard let call = self.calls[name], let connection = call.connection else { return stream.abandonUnlessRead() }
+        connection.opened(call)
     }
 
     // MARK: Stopping
@@ -206,7 +207,7 @@ final class CallReturns: CallCarrier {
     func belong(to loop: NIOLoopBound<ConnectionLoop>) { self.loop.withLock { $0 = loop } }
 
     func open(_ stream: MessageStream, of call: UInt64) {
-        guard let loop = self.loop.withLock({ $0 }) else { return stream.abandon() }
+        guard let loop = self.loop.withLock({ $0 }) else { return stream.abandonUnlessRead() }
         self.execute { loop.value.opened(stream, of: call) }
     }
 

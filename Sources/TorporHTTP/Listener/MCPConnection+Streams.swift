@@ -41,12 +41,16 @@ extension MCPConnection {
     // MARK: Beginning
 
     /// A call that runs for this connection has something to say.
-    func opened(_ stream: MessageStream, of name: UInt64) {
-        guard case .running(let call, let exchange) = self.activity, call.name == name else {
-            // Its client is gone; in a session it may come back.
-            return stream.abandon()
+    func opened(_ call: RunningCall) {
+        guard let stream = call.call.stream else { preconditionFailure("a call that speaks has a stream") }
+        switch self.activity {
+        case .running(let running, let exchange) where running.name == call.name:
+            self.begin(stream, after: nil, .call(call), exchange)
+        // Found open before.
+        case .streaming(let answer) where answer.stream === stream: break
+        // Its client is gone; in a session it may come back.
+        case .running, .streaming, .reading, .blocked, .closing: stream.abandonUnlessRead()
         }
-        self.begin(stream, after: nil, .call(call), exchange)
     }
 
     /// Answers with a stream that the request opened.
@@ -103,16 +107,18 @@ extension MCPConnection {
         guard case .streaming(var answer) = self.activity, let context = self.context else { return }
         var event: [UInt8] = []
         while context.channel.isWritable {
+            // A large message leaves the stream only where unread answers have room for it.
+            let share = Self.share(of: answer.stream.nextCount)
+            guard self.listener.buffers.reserve(share) else { break }
+            self.reservedForAnswer += share
             switch answer.stream.next(answer.reader) {
             case .message(let entry):
                 event.removeAll(keepingCapacity: event.capacity <= Self.smallMax)
                 self.encode(entry, of: answer, to: &event)
-                // Out of the stream's budget, into that of unread answers.
-                let share = Self.share(of: event.count)
-                self.listener.buffers.take(share)
-                self.reservedForAnswer += share
                 self.writeChunk(event, answer.exchange)
                 answer.writtenTick = self.loop.tick
+                // It reads, however slowly.
+                answer.blockedTick = nil
             case .nothing:
                 answer.blockedTick = nil
                 self.activity = .streaming(answer)
@@ -184,6 +190,8 @@ extension MCPConnection {
             _ = call.call.timedOut(after: self.listener.configuration.callTimeout)
         }
         if let since = answer.blockedTick {
+            // What had no room may have it now.
+            if self.context?.channel.isWritable == true { self.sendMessages() }
             // What was written is not read: nobody is there, or nobody cares.
             if self.loop.tick - since >= self.listener.writeTicks { self.context?.close(promise: nil) }
             return

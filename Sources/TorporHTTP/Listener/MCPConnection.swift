@@ -383,10 +383,10 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
     /// The call of this name has ended, whether or not its client still waits for it.
     func callEnded(_ name: UInt64, _ end: PendingCall.End) {
         guard case .running(let call, let exchange) = self.activity, call.name == name else { return }
-        self.finishCall(end, exchange)
+        self.finish(call, end, exchange)
     }
 
-    private func finishCall(_ end: PendingCall.End, _ exchange: Exchange) {
+    private func finish(_ call: RunningCall, _ end: PendingCall.End, _ exchange: Exchange) {
         var exchange = exchange
         if self.listener.isDraining { exchange.keepsAlive = false }
         switch end {
@@ -396,8 +396,10 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
         case .withdrawn:
             self.activity = .reading
             self.sendNothing(exchange)
-        // Given up just when it ended, or began to speak, by itself: that is on its way to this loop.
-        case .streamed, .known: return
+        // It began to speak on another thread: that its stream is open is still on its way to this loop.
+        case .streamed: return self.opened(call)
+        // Given up just when it ended by itself: that is on its way to this loop.
+        case .known: return
         }
         self.sinceTick = self.loop.tick
         self.readRequests()
@@ -533,7 +535,7 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
                 // Ended first: its own answer to being cancelled would come before this one.
                 let end = call.call.timedOut(after: self.listener.configuration.callTimeout)
                 call.task.cancel()
-                self.finishCall(end, exchange)
+                self.finish(call, end, exchange)
             } else if exchange.acceptsStreams, self.loop.tick - call.startTick >= self.listener.heartbeatTicks {
                 // So that nobody on the way takes the connection for dead.
                 call.call.openStream()
@@ -577,7 +579,7 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
             exchange.keepsAlive = false
             let end = call.call.cutShort()
             call.task.cancel()
-            self.finishCall(end, exchange)
+            self.finish(call, end, exchange)
         case .streaming(let answer): self.cutShort(answer)
         case .reading, .blocked, .closing: self.context?.close(promise: nil)
         }
