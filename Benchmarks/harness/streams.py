@@ -1,4 +1,4 @@
-"""What streams cost: memory of each that is open, of clients that never read, of abandoned ones; CPU time of an event."""
+"""What streams cost: memory of open ones, of clients that never read, of abandoned ones; CPU time of an event."""
 
 import argparse
 import json
@@ -20,6 +20,8 @@ _KIBIBYTE = 1024
 _MEBIBYTE = 1024 * 1024
 _TIMEOUT_SECONDS = 30
 _LOG_LEVEL_KEY = "io.modelcontextprotocol/logLevel"
+_UNREAD_SIZES = (10_000, 50_000, 200_000)
+"""Bytes of the events that nobody reads: large enough to fill what the kernel holds within a few seconds."""
 _EVENTS_PER_SECOND = 200
 """What one call may log: StreamLimits.logsPerSecondMax."""
 
@@ -38,7 +40,7 @@ def measure(context: Context, arguments: argparse.Namespace) -> Section:
     with context.on_load_cpu():
         parts: list[Table | str] = [
             _open(context, arguments.streams),
-            f"Of {arguments.slow_readers} clients that leave the events of a call unread, after {arguments.slow_seconds} s:",
+            f"Of {arguments.slow_readers} clients that leave a call's events unread, after {arguments.slow_seconds} s:",
             _slow(context, arguments.slow_readers, arguments.slow_seconds),
             f"After {arguments.abandoned:,} streams whose clients vanished with a reset:",
             _abandoned(context, arguments.abandoned),
@@ -48,11 +50,11 @@ def measure(context: Context, arguments: argparse.Namespace) -> Section:
     method = (
         f"Each row has a server of its own. Memory per open stream is what {arguments.streams:,} of them add to the "
         "process, their connections included, over their number; the row of connections shows what those take alone. "
-        "Slow readers have a receive buffer of 4 KiB and call a tool that logs as fast as it is let, and never read: "
+        "Slow readers have a receive buffer of 4 KiB and call a tool that logs as fast as it may, and never read: "
         "what the kernel holds for them is not in these figures. Abandoned streams are 2026-07-28 calls that log, "
-        "cut by the client after the first event, at most 100 at once; the first tenth of them is not counted. An event "
-        f"is a log message of 100 bytes; {arguments.talkers} calls log one every 5 ms for {arguments.talk_seconds} s, "
-        "and the CPU time has the timers that wake them in it."
+        "cut by the client after the first event, at most 100 at once; the first tenth of them is not counted. An "
+        f"event is a log message of 100 bytes; {arguments.talkers} calls log one every 5 ms for "
+        f"{arguments.talk_seconds} s, and the CPU time has the timers that wake them in it."
     )
     return Section(title="Streams", method=method, parts=parts)
 
@@ -62,7 +64,9 @@ def _open(context: Context, count: int) -> Table:
         _row_of_open(context, count, "an idle connection", _idle),
         _row_of_open(context, count, "a 2026-07-28 subscription", lambda port, _: _subscribe(port)),
         _row_of_open(context, count, "a session's stream", _listen),
-        _row_of_open(context, count, "a call that has logged and waits", lambda port, _: _talk(port, 1_000_000, 60_000)),
+        _row_of_open(
+            context, count, "a call that has logged and waits", lambda port, _: _talk(port, 1_000_000, 60_000)
+        ),
     ]
     return Table(("one open stream", "RSS, bytes", "private dirty, bytes"), rows)
 
@@ -86,7 +90,7 @@ def _row_of_open(
 
 def _slow(context: Context, count: int, seconds: int) -> Table:
     rows = []
-    for size in (100, 1_000, 10_000, 100_000):
+    for size in _UNREAD_SIZES:
         context.progress(f"streams: {count} clients do not read events of {size} bytes")
         with Server(context.torpor, context.server_cpu) as server:
             _talk(server.port, 1, 0).close()
@@ -94,7 +98,7 @@ def _slow(context: Context, count: int, seconds: int) -> Table:
             connections: list[socket.socket] = []
             try:
                 for _ in range(count):
-                    connections.append(_post(server.port, _talking(1_000_000, size, 0), receive_buffer=4_096))
+                    connections.append(_post(server.port, _talking(1_000_000, size, 1), receive_buffer=4_096))
                 samples = []
                 end = time.monotonic() + seconds
                 while time.monotonic() < end:
@@ -126,7 +130,7 @@ def _abandoned(context: Context, count: int) -> Table:
 
 def _abandon(port: int, count: int) -> None:
     for start in range(0, count, 100):
-        connections = [_talk(port, 1_000_000, 0) for _ in range(min(100, count - start))]
+        connections = [_talk(port, 1_000_000, 1) for _ in range(min(100, count - start))]
         for connection in connections:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         _close(connections)

@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import json
 
-from agents import Refused, refusal
+from agents import refusal
 from harness import EVENT_LIMIT, Failure, Skipped, Trials, expect, expect_equal
 
 MISSING_CAPABILITY = -32021
@@ -154,8 +154,11 @@ async def an_accepted_form_reaches_the_tool(meeting):
     message, schema = peer.forms[0]
     expect_equal(message, "Who are you?", "message")
     expect_equal(schema["type"], "object", "type of the form")
-    expect_equal({name: field["type"] for name, field in schema["properties"].items()},
-                 {"username": "string", "email": "string"}, "fields")
+    expect_equal(
+        {name: field["type"] for name, field in schema["properties"].items()},
+        {"username": "string", "email": "string"},
+        "fields",
+    )
     expect_equal(sorted(schema["required"]), ["email", "username"], "required fields")
 
 
@@ -173,20 +176,36 @@ async def defaults_of_every_type_arrive_and_come_back(meeting):
     async with meeting.open(peer) as session:
         text = await done(session, "test_elicitation_sep1034_defaults")
     fields = peer.forms[0][1]["properties"]
-    expect_equal({name: (field["type"], field["default"]) for name, field in fields.items()},
-                 {"name": ("string", "John Doe"), "age": ("integer", 30), "score": ("number", 95.5),
-                  "status": ("string", "active"), "verified": ("boolean", True)}, "types and defaults")
+    expect_equal(
+        {name: (field["type"], field["default"]) for name, field in fields.items()},
+        {
+            "name": ("string", "John Doe"),
+            "age": ("integer", 30),
+            "score": ("number", 95.5),
+            "status": ("string", "active"),
+            "verified": ("boolean", True),
+        },
+        "types and defaults",
+    )
     expect_equal(fields["status"]["enum"], ["active", "inactive", "pending"], "choices")
     head, _, content = text.partition("content=")
     expect(head.startswith("Elicitation completed: action=accept"), f"the tool got {text!r}")
-    expect_equal(json.loads(content), {"name": "John Doe", "age": 30, "score": 95.5, "status": "active",
-                                       "verified": True}, "content")
+    expect_equal(
+        json.loads(content),
+        {"name": "John Doe", "age": 30, "score": 95.5, "status": "active", "verified": True},
+        "content",
+    )
 
 
 @trials
 async def choices_of_every_shape_arrive_and_come_back(meeting):
-    chosen = {"untitledSingle": "option2", "titledSingle": "value3", "legacyEnum": "opt1",
-              "untitledMulti": ["option1", "option3"], "titledMulti": ["value2"]}
+    chosen = {
+        "untitledSingle": "option2",
+        "titledSingle": "value3",
+        "legacyEnum": "opt1",
+        "untitledMulti": ["option1", "option3"],
+        "titledMulti": ["value2"],
+    }
     peer = Peer(form=filled_in(**chosen))
     async with meeting.open(peer) as session:
         text = await done(session, "test_elicitation_sep1330_enums")
@@ -194,16 +213,20 @@ async def choices_of_every_shape_arrive_and_come_back(meeting):
     expect_equal(set(fields), set(chosen), "fields")
     options = ["option1", "option2", "option3"]
     expect_equal(fields["untitledSingle"].get("enum"), options, "untitledSingle")
-    expect_equal([each["const"] for each in fields["titledSingle"]["oneOf"]], ["value1", "value2", "value3"],
-                 "titledSingle")
+    expect_equal(
+        [each["const"] for each in fields["titledSingle"]["oneOf"]], ["value1", "value2", "value3"], "titledSingle"
+    )
     expect(all(each["title"] for each in fields["titledSingle"]["oneOf"]), "a choice has no title")
     expect("enum" not in fields["titledSingle"], "titledSingle has an enum too")
     expect_equal(len(fields["legacyEnum"]["enum"]), len(fields["legacyEnum"]["enumNames"]), "names of legacyEnum")
     for name in ("untitledMulti", "titledMulti"):
         expect_equal(fields[name]["type"], "array", f"type of {name}")
     expect_equal(fields["untitledMulti"]["items"].get("enum"), options, "untitledMulti")
-    expect_equal([each["const"] for each in fields["titledMulti"]["items"]["anyOf"]], ["value1", "value2", "value3"],
-                 "titledMulti")
+    expect_equal(
+        [each["const"] for each in fields["titledMulti"]["items"]["anyOf"]],
+        ["value1", "value2", "value3"],
+        "titledMulti",
+    )
     expect("enum" not in fields["titledMulti"]["items"], "titledMulti has an enum too")
     expect_equal(json.loads(text.partition("content=")[2]), chosen, "content")
 
@@ -311,8 +334,11 @@ async def log_messages_of_the_level_asked_for_arrive_in_order(meeting):
             await session.set_level("info")
         await done(session, "test_tool_with_logging")
         await peer.logs.count(3, "log messages")
-    expect_equal(peer.logs, [("info", "Tool execution started"), ("info", "Tool processing data"),
-                             ("info", "Tool execution completed")], "log messages")
+    expect_equal(
+        peer.logs,
+        [("info", "Tool execution started"), ("info", "Tool processing data"), ("info", "Tool execution completed")],
+        "log messages",
+    )
 
 
 @trials

@@ -56,11 +56,10 @@ async def progress_on_a_stream_that_is_cut_is_neither_lost_nor_told_twice(agent,
 
 
 @legacy
-async def log_messages_of_calls_that_are_cut_at_once_go_to_their_own_streams(agent, servers, transcript):
+async def progress_of_calls_that_are_cut_at_once_goes_to_their_own_streams(agent, servers, transcript):
     """Two calls of one session whose connections break together: each stream goes on with its own messages."""
     async with Proxy(servers.bench.port) as proxy:
         counts = {name: Heard() for name in ("one", "two")}
-        all_begun = asyncio.Barrier(2)
 
         def progress_of(name):
             async def progress(value, total, message):

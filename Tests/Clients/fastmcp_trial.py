@@ -68,7 +68,6 @@ class Session:
     async def _complete(self, reference, argument, value):
         return (await self._answer(self.client.complete(reference, {"name": argument, "value": value}))).values
 
-
     async def set_level(self, level):
         await self._answer(self.client.set_logging_level(level))
 

@@ -78,7 +78,6 @@ class Session:
         result = await self._answer(self.client.complete(reference, {"name": argument, "value": value}))
         return result.completion.values
 
-
     async def set_level(self, level):
         await self._answer(self.client.set_logging_level(level))
 

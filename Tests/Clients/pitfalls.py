@@ -231,8 +231,11 @@ def an_answer_counts_in_the_session_that_was_asked(servers, transcript):
         with begin(ann, question, anns) as to_ann, begin(bob, question, bobs) as to_bob:
             asked_ann, asked_bob = to_ann.message(), to_bob.message()
             answers = {
-                name: {"jsonrpc": "2.0", "id": asked["id"], "result": {
-                    "action": "accept", "content": {"username": name, "email": f"{name}@example.org"}}}
+                name: {
+                    "jsonrpc": "2.0",
+                    "id": asked["id"],
+                    "result": {"action": "accept", "content": {"username": name, "email": f"{name}@example.org"}},
+                }
                 for name, asked in (("ann", asked_ann), ("bob", asked_bob))
             }
             if asked_ann["id"] != asked_bob["id"]:
@@ -268,7 +271,7 @@ def a_thousand_abandoned_calls_leave_nothing(servers, transcript):
     def abandon(count):
         for number in range(count):
             with Wire(server, Transcript()) as wire:
-                with begin_modern(wire, "tools/call", talk(1_000_000, 2_000) | LOGGING, number) as stream:
+                with begin_modern(wire, "tools/call", talk(1_000_000, 2_000, 1) | LOGGING, number) as stream:
                     expect(stream.message(), "the call said nothing")
                     reset(wire)
         expect_rest(server)
@@ -341,13 +344,41 @@ def clients_that_never_read_hold_little_and_not_for_long(servers, transcript):
             wire.modern("tools/call", call("echo_async", message="warm"))
         before = server.resident_bytes
         for wire in wires:
-            wire.start("POST", *encoded(*modern_request("tools/call", talk(1_000_000, size) | LOGGING)))
+            wire.start("POST", *encoded(*modern_request("tools/call", talk(1_000_000, size, 1) | LOGGING)))
         until(lambda: server.gauge("torpor_stream_bytes") >= count * size, "each stream holds a message", limit=40)
         held = server.gauge("torpor_stream_bytes")
         expect(held <= count * QUEUE_MAX, f"the streams hold {held:,.0f} bytes")
         growth = server.resident_bytes - before
         expect(growth <= count * 256 * 1024, f"the resident set grew by {growth / 1024:,.0f} KiB")
         server.expect_gauge("torpor_calls_in_flight", 0, limit=60)
+    expect_rest(server)
+
+
+@trials
+def events_that_nobody_reads_stay_within_the_limit_of_all(servers, transcript):
+    """Both limits hold: that of what waits in streams, and that of what is on its way into the sockets."""
+    limits = ("--max-stream-bytes", "32MiB", "--max-buffers", "8MiB")
+    server = servers.start("--server", "bench", *limits)
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            wire = stack.enter_context(Wire(server, Transcript()))
+            wire.connection.connect()
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            wire.start("POST", *encoded(*modern_request("tools/call", talk(1_000_000, 200_000, 1) | LOGGING)))
+        deadline = time.monotonic() + 25  # until every socket is full, and beyond
+        while time.monotonic() < deadline:
+            gauges = server.gauges()
+            for name, limit in (
+                ("torpor_stream_bytes", "torpor_stream_limit_bytes"),
+                ("torpor_buffered_bytes", "torpor_buffered_limit_bytes"),
+            ):
+                # A gauge also counts, for an instant, what is being refused: one event of each thread.
+                expect(
+                    gauges[name] <= gauges[limit] + 8 * 200_200,
+                    f"{name} is {gauges[name]:,.0f} of {gauges[limit]:,.0f}",
+                )
+        held = gauges["torpor_stream_bytes"] + gauges["torpor_buffered_bytes"]
+        expect(held > 200_000, f"only {held:,.0f} bytes are held: the trial shows nothing")
     expect_rest(server)
 
 

@@ -98,7 +98,5 @@ class _Connection:
         for _, writer in self._ends:
             with contextlib.suppress(OSError):
                 # Closed with nothing lingering, a connection ends with a reset.
-                writer.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()

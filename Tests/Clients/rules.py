@@ -97,9 +97,7 @@ class Schemas:
             key = "$defs" if "$defs" in document else "definitions"
             mend_number_schema(document[key].get("NumberSchema"))
             self._documents[name] = document, key, Draft202012Validator if key == "$defs" else Draft7Validator
-        self.methods = {
-            name: server_methods_of(document[key]) for name, (document, key, _) in self._documents.items()
-        }
+        self.methods = {name: server_methods_of(document[key]) for name, (document, key, _) in self._documents.items()}
 
     def check(self, rule, revision, definition, value):
         """Raises a `Finding` unless `value` is what `definition` of `revision` says."""
@@ -284,7 +282,11 @@ def check_id(request, status, response):
             f"asked as {request['id']!r}, answered as {response['id']!r}",
         )
     elif readable and "method" in request:
-        require(is_refused_unread(status, response["error"].get("code")), "the id is echoed", f"the answer to {request['id']!r} has no id")
+        require(
+            is_refused_unread(status, response["error"].get("code")),
+            "the id is echoed",
+            f"the answer to {request['id']!r} has no id",
+        )
     else:
         require("id" not in response, "an unread id is not invented", f"answered as {response.get('id')!r}")
 

@@ -32,8 +32,17 @@ class StdioMeeting(Meeting):
             report = pathlib.Path(folder) / "report"
             errors_path = pathlib.Path(folder) / "errors"
             command = [
-                sys.executable, str(TAP), str(report), os.environ.get("TORPOR_TRANSCRIPT", ""), self.source,
-                self.servers.binary, "serve", "--stdio", "--store", "memory:", *arguments,
+                sys.executable,
+                str(TAP),
+                str(report),
+                os.environ.get("TORPOR_TRANSCRIPT", ""),
+                self.source,
+                self.servers.binary,
+                "serve",
+                "--stdio",
+                "--store",
+                "memory:",
+                *arguments,
             ]
             with open(errors_path, "w") as errors:
                 async with self.agent.spawn(command, errors, peer) as session:
@@ -42,7 +51,9 @@ class StdioMeeting(Meeting):
             ended = json.loads(report.read_text())
             expect_equal(ended["strangers"], [], "output that is no message")
             expect_equal(ended["exit"], 0, f"exit code ({errors_path.read_text()[-500:]!r})")
-            expect(ended["seconds"] is not None and ended["seconds"] < PROMPT_END, f"it ended after {ended['seconds']} s")
+            expect(
+                ended["seconds"] is not None and ended["seconds"] < PROMPT_END, f"it ended after {ended['seconds']} s"
+            )
 
     @contextlib.asynccontextmanager
     async def meet_alone(self):

@@ -125,9 +125,7 @@ LISTENED = changed(
     response=None,
     partial=True,
 )
-LET_GO = changed(
-    legacy("tools/call", name="a"), response=None, messages=[], lastEventId="1", responseHeaders=EVENTS
-)
+LET_GO = changed(legacy("tools/call", name="a"), response=None, messages=[], lastEventId="1", responseHeaders=EVENTS)
 RESUMED = changed(
     legacy("tools/call", {"content": []}, name="a"),
     verb="GET",
@@ -183,10 +181,16 @@ RIGHT = {
     "a line without headers": changed(CALLED, responseHeaders=...),
     "a missing capability on a channel": changed(
         modern("tools/call", error=error(-32021, {"requiredCapabilities": {"sampling": {}}}), name="a"),
-        channel=True, responseHeaders=...,
+        channel=True,
+        responseHeaders=...,
     ),
     "what a channel says beside its answers": changed(
-        NOTIFIED, request=None, status=200, messages=[PROGRESS, ASKED], channel=True, capabilities={"elicitation": {}},
+        NOTIFIED,
+        request=None,
+        status=200,
+        messages=[PROGRESS, ASKED],
+        channel=True,
+        capabilities={"elicitation": {}},
         responseHeaders=...,
     ),
     "an answer that was cut off": changed(CALLED, response=None, partial=True),

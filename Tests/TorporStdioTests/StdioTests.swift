@@ -83,9 +83,11 @@ import TorporStdio
                 // It runs: it has said so.
                 let said = try await client.next()
                 #expect(said["method"] == "notifications/message")
-                try await client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(id)}}"#)
+                try await client.send(
+                    #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(id)}}"#)
                 // Unknown ones are ignored.
-                try await client.send(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":99}}"#)
+                try await client.send(
+                    #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":99}}"#)
                 try await client.send(#"{"jsonrpc":"2.0","id":"after","method":"ping"}"#)
                 let answer = try await client.next()
                 #expect(answer["id"] == "after")
@@ -129,7 +131,8 @@ import TorporStdio
 
     @Test func whatRunsAtTheEndOfTheInputMayEnd() async throws {
         try await withStdioClient { client in
-            try await client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"echo","arguments":{"text":"last"},"#))
+            try await client.send(
+                StdioClient.modern("tools/call", id: 1, params: #""name":"echo","arguments":{"text":"last"},"#))
             client.closeInput()
             #expect(try await client.next()["result"]?["content"]?[0]?["text"] == "last")
             let rest = try await client.nextLine()
@@ -143,7 +146,8 @@ import TorporStdio
             for id in 0..<50 {
                 try await client.send(
                     StdioClient.modern(
-                        "tools/call", id: .number(JSONNumber(id)), params: #""name":"echo","arguments":{"text":"\#(text)"},"#))
+                        "tools/call", id: .number(JSONNumber(id)),
+                        params: #""name":"echo","arguments":{"text":"\#(text)"},"#))
             }
             client.closeInput()
             var ids: Set<JSONValue> = []

@@ -192,6 +192,7 @@ extension MCPConnection {
         if let since = answer.blockedTick {
             // What had no room may have it now.
             if self.context?.channel.isWritable == true { self.sendMessages() }
+            guard case .streaming(let now) = self.activity, now.blockedTick == since else { return }
             // What was written is not read: nobody is there, or nobody cares.
             if self.loop.tick - since >= self.listener.writeTicks { self.context?.close(promise: nil) }
             return
