@@ -103,12 +103,7 @@ extension Dispatcher {
             operation.message.channel?.output
             ?? MessageStream(limits: self.streams.requestStream, budget: self.streamBudget)
         let listening = Listening(dispatcher: self, operation: operation, stream: stream)
-        guard listening.begin(filter) else {
-            self.listens.leave(operation.message)
-            throw Refusal(
-                503, .internalError, "The server holds as many unread messages as it may. Try again.",
-                retryAfterSeconds: 1)
-        }
+        try listening.begin(filter)
         self.record(operation, tool: nil, error: nil)
         return .stream(OpenStream(stream: stream, after: nil, listening: listening))
     }
@@ -182,10 +177,20 @@ package final class Listening: Sendable {
     private var id: [UInt8] { Array(self.operation.bytes[self.operation.envelope.id.sourceRange]) }
 
     /// Acknowledges, and only then listens.
-    /// - Returns: `false` when there is no room even for the acknowledgement.
-    fileprivate func begin(_ filter: ChangeFeed.Filter) -> Bool {
-        guard self.stream.offer(self.acknowledgement(filter)) else { return false }
-        if let channel = self.operation.message.channel { self.dispatcher.hold(self, self.operation, on: channel) }
+    /// - Throws: when there is no room even for the acknowledgement, or the channel has closed or has a request of this
+    ///   id under way. Then nothing is left of it.
+    fileprivate func begin(_ filter: ChangeFeed.Filter) throws(Refusal) {
+        // Held first: a channel that closes from now on ends it.
+        if let channel = self.operation.message.channel, !self.dispatcher.hold(self, self.operation, on: channel) {
+            self.cancel()
+            throw Refusal(400, .invalidRequest, "A request of this id is under way already, or the client has gone.")
+        }
+        guard self.stream.offer(self.acknowledgement(filter)) else {
+            self.cancel()
+            throw Refusal(
+                503, .internalError, "The server holds as many unread messages as it may. Try again.",
+                retryAfterSeconds: 1)
+        }
         let (stream, number, id) = (self.stream, self.number, self.id)
         self.dispatcher.table.changes.subscribe(number, filter) { change in
             let isTold = stream.offer(
@@ -193,7 +198,8 @@ package final class Listening: Sendable {
             // Without room for the notice the subscription ends, so that its client begins anew and misses nothing.
             if !isTold { stream.end() }
         }
-        return true
+        // Ended before it was there to be taken out.
+        if self.operation.output.withLock({ $0.hasEnded }) { self.dispatcher.table.changes.unsubscribe(number) }
     }
 
     private func acknowledgement(_ filter: ChangeFeed.Filter) -> [UInt8] {

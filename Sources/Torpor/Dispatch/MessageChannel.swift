@@ -60,11 +60,12 @@ extension Dispatcher {
         for call in self.held.calls(of: channel.holder.id) { (call as? Listening)?.finish() }
     }
 
-    /// Holds a subscription of a channel, so that its client can cancel it.
-    func hold(_ listening: Listening, _ operation: Operation, on channel: MessageChannel) {
+    /// Holds a subscription of a channel, so that its client can cancel it, and the channel's end ends it.
+    /// - Returns: `false` when the channel has closed, or holds a request of the same id.
+    func hold(_ listening: Listening, _ operation: Operation, on channel: MessageChannel) -> Bool {
         let bytes = operation.bytes
-        guard let key = RequestKey(operation.envelope.id, in: bytes.span) else { return }
-        self.held.add(listening, key, to: channel.holder)
+        guard let key = RequestKey(operation.envelope.id, in: bytes.span) else { return false }
+        return self.held.add(listening, key, to: channel.holder)
     }
 
     func letGo(_ call: any Withdrawable, _ operation: Operation) {

@@ -137,7 +137,7 @@ package final class SessionTable: Sendable {
 
     /// Holds a channel, whose messages all go through one stream.
     func open(_ output: MessageStream, channel: SessionToken) throws(Refusal) {
-        try self.change(channel) { $0.output = output }
+        try self.change(channel, opensChannel: true) { $0.output = output }
     }
 
     /// A channel's session has begun.
@@ -157,10 +157,18 @@ package final class SessionTable: Sendable {
 
     // MARK: Running calls
 
-    /// Holds what a client may cancel by the id of its request. A second request of the same id is not held.
-    func add(_ call: any Withdrawable, _ key: RequestKey, to session: SessionToken) {
-        // Without room the call runs all the same; it cannot be cancelled.
-        try? self.change(session) { held in if held.calls[key] == nil { held.calls[key] = call } }
+    /// Holds what a client may cancel by the id of its request.
+    /// - Returns: `false` for a second request of the same id, without room for the session, and when its channel has
+    ///   closed: then it is not held, and cannot be cancelled.
+    @discardableResult
+    func add(_ call: any Withdrawable, _ key: RequestKey, to session: SessionToken) -> Bool {
+        // A call runs all the same.
+        let isHeld = try? self.change(session) { held in
+            guard held.calls[key] == nil else { return false }
+            held.calls[key] = call
+            return true
+        }
+        return isHeld ?? false
     }
 
     func remove(_ call: any Withdrawable, _ key: RequestKey, from session: UInt128) {
@@ -244,15 +252,22 @@ package final class SessionTable: Sendable {
 
     // MARK: Steps
 
-    /// Changes what a session holds; it is held from now on if it holds something.
-    private func change<Result: Sendable>(_ session: SessionToken, _ body: (inout Held) -> Result) throws(Refusal)
-        -> Result
-    {
+    /// Changes what a session holds; it is held from now on if it holds something. A channel is held from its opening to
+    /// its end, and not again.
+    private func change<Result: Sendable>(
+        _ session: SessionToken, opensChannel: Bool = false, _ body: (inout Held) -> Result
+    ) throws(Refusal) -> Result {
+        let isChannel = session.expiry == .distantFuture
+        var hasClosed = false
         let (result, victims) = self.state.withLock { state -> (Result?, [(UInt128, WallTime)]) in
             var victims: [(UInt128, WallTime)] = []
-            if state.sessions[session.id] == nil, state.sessions.count >= self.limits.sessionsMax {
-                victims = self.makeRoom(&state)
-                if victims.isEmpty { return (nil, []) }
+            if state.sessions[session.id] == nil {
+                hasClosed = isChannel && !opensChannel
+                if hasClosed { return (nil, []) }
+                if state.sessions.count >= self.limits.sessionsMax {
+                    victims = self.makeRoom(&state)
+                    if victims.isEmpty { return (nil, []) }
+                }
             }
             var held = state.sessions.removeValue(forKey: session.id) ?? Held(expiry: session.expiry)
             let result = body(&held)
@@ -262,6 +277,7 @@ package final class SessionTable: Sendable {
             return (result, victims)
         }
         for (id, expiry) in victims { self.forget(id, expiry) }
+        guard !hasClosed else { throw .sessionNotFound }
         guard let result else {
             throw Refusal(
                 503, .internalError, "As many sessions are in use as may be, \(self.limits.sessionsMax). Try again.",

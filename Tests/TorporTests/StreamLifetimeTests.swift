@@ -1,0 +1,131 @@
+import Dispatch
+import Foundation
+import Logging
+import Synchronization
+import Testing
+import Torpor
+import TorporCore
+import TorporJSON
+import TorporTesting
+
+/// What streams and channels hold is given back, whatever happens at the same time.
+@Suite struct StreamLifetimeTests {
+    @Test func aSecondSubscriptionOfOneIDIsRefusedAndNothingIsLeftOfTheFirst() throws {
+        let dispatcher = Self.dispatcher()
+        let channel = try dispatcher.openChannel()
+        let listen = Self.modern("subscriptions/listen", #""notifications":{"toolsListChanged":true},"#)
+        guard case .stream = dispatcher.dispatch(IncomingMessage(bytes: listen, channel: channel)) else {
+            Issue.record("a subscription opens a stream")
+            return
+        }
+        let second = dispatcher.dispatch(IncomingMessage(bytes: listen, channel: channel))
+        if case .reply(let reply) = second {
+            #expect(try JSONValue(parsing: reply.body)["error"]?["code"] == -32600)
+        } else {
+            Issue.record("the id is in use")
+        }
+        #expect(dispatcher.streamCount == 1)
+        dispatcher.close(channel)
+        #expect(dispatcher.streamCount == 0 && dispatcher.heldSessionCount == 0)
+    }
+
+    @Test func aChannelThatHasClosedHoldsNothingAnyMore() throws {
+        let dispatcher = Self.dispatcher()
+        let channel = try dispatcher.openChannel()
+        let initialize =
+            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
+        _ = dispatcher.dispatch(IncomingMessage(bytes: Array(initialize.utf8), channel: channel))
+        dispatcher.close(channel)
+        // Messages that were on their way when it closed.
+        let late = [
+            Array(#"{"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{"level":"info"}}"#.utf8),
+            Array(#"{"jsonrpc":"2.0","id":3,"method":"resources/subscribe","params":{"uri":"test://a"}}"#.utf8),
+            Self.modern("subscriptions/listen", #""notifications":{"toolsListChanged":true},"#),
+        ]
+        for message in late {
+            guard case .reply = dispatcher.dispatch(IncomingMessage(bytes: message, channel: channel)) else {
+                Issue.record("nothing begins on a closed channel")
+                return
+            }
+        }
+        #expect(dispatcher.streamCount == 0 && dispatcher.heldSessionCount == 0)
+    }
+
+    // MARK: Helpers
+
+    private static func dispatcher(
+        _ gate: Gate = Gate(), _ change: (inout DispatcherEnvironment) -> Void = { _ in }
+    ) -> Dispatcher {
+        var environment = DispatcherEnvironment(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        change(&environment)
+        let server = MCPServer(name: "streams", version: "1", announces: [.tools, .resourceUpdates]) {
+            Tool("waits", "Answers when the test lets it.") { _ in
+                try await gate.wait(for: "a")
+                return "done"
+            }
+            Tool("large", "Answers with many bytes.") { _ in String(repeating: "x", count: 20_000) }
+            Resource("test://a", name: "a", description: "A text.", text: "a")
+        }
+        return Dispatcher(
+            server: server, sessions: SessionAuthority(keys: .perProcess(), lifetime: .seconds(60), store: 0),
+            environment: environment)
+    }
+
+    private static func modern(_ method: String, _ params: String) -> [UInt8] {
+        Array(
+            #"{"jsonrpc":"2.0","id":"w","method":"\#(method)","params":{\#(params)"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#
+                .utf8)
+    }
+
+    /// A call of a session whose client takes streams.
+    private static func sessionCall(_ dispatcher: Dispatcher) throws -> PendingCall {
+        let initialize =
+            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
+        guard case .reply(let opened) = dispatcher.dispatch(IncomingMessage(bytes: Array(initialize.utf8))),
+            let session = opened.sessionID,
+            case .call(let call) = dispatcher.dispatch(
+                IncomingMessage(
+                    bytes: Array(session.utf8)
+                        + Array(#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"waits"}}"#.utf8),
+                    bodyStart: session.utf8.count, headers: MessageHeaders(sessionID: 0..<session.utf8.count),
+                    acceptsStreams: true))
+        else { throw TestFailure() }
+        return call
+    }
+
+    private struct TestFailure: Error {}
+
+    private static func wait(for semaphore: DispatchSemaphore) async {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                semaphore.wait()
+                continuation.resume()
+            }
+        }
+    }
+}
+
+/// Something that happens once, in the middle of something else.
+private final class Interruption: Sendable {
+    private let planned = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func plan(_ body: @escaping @Sendable () -> Void) { self.planned.withLock { $0 = body } }
+
+    func happen() {
+        let body = self.planned.withLock { planned in
+            defer { planned = nil }
+            return planned
+        }
+        body?()
+    }
+}
+
+/// Carries one call, whose stream nobody reads.
+private final class CarrierOfOne: CallCarrier {
+    private let onOpen: @Sendable (MessageStream) -> Void
+
+    init(onOpen: @escaping @Sendable (MessageStream) -> Void = { _ in }) { self.onOpen = onOpen }
+
+    func open(_ stream: MessageStream, of call: UInt64) { self.onOpen(stream) }
+    func cancel(_ call: UInt64) {}
+}
