@@ -269,7 +269,8 @@ extension MCPConnection {
             throw Refusal(415, .invalidRequest, "The body must be application/json.")
         }
         let message = IncomingMessage(
-            bytes: request.bytes, bodyStart: request.body.lowerBound, principal: principal, channel: channel)
+            bytes: request.bytes, bodyStart: request.body.lowerBound, principal: principal, address: self.address,
+            channel: channel)
         switch self.listener.dispatcher.dispatch(message) {
         case .reply(let reply):
             guard reply.body.isEmpty || channel.output.offer(reply.body) else {

@@ -63,7 +63,7 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
     /// Bytes that arrived and have not been looked at.
     private var pending: ByteBuffer?
     var outgoing = ByteBuffer()
-    private var address: String
+    private(set) var address: String
     private var membership = Membership.none
     /// When the activity or the phase of the request began, in ticks.
     var sinceTick = 0
