@@ -117,7 +117,8 @@ package struct StreamBuffer: Sendable {
     private mutating func store(_ message: [UInt8], _ key: ChangeKey?) {
         let size = Self.size(message.count)
         if self.isResumable { self.makeRoomToReplay(size) }
-        self.lastSequence += 1
+        // A channel may live for more messages than are counted. Then places before the turn are gone.
+        self.lastSequence &+= 1
         self.entries.append(Entry(sequence: self.lastSequence, message: message, key: key))
         if let key { self.waitingKeys.insert(key) }
         self.bytes += size
@@ -154,11 +155,11 @@ package struct StreamBuffer: Sendable {
     ///   there never was such a message.
     package mutating func attach(after sequence: UInt32?) -> UInt32? {
         if let sequence {
-            let first = self.entries.first?.sequence ?? self.lastSequence + 1
-            guard sequence <= self.lastSequence, sequence + 1 >= first else { return nil }
-            self.rewind(to: Int(sequence + 1 - first))
+            let first = self.entries.first?.sequence ?? self.lastSequence &+ 1
+            guard sequence <= self.lastSequence, sequence &+ 1 >= first else { return nil }
+            self.rewind(to: Int(sequence &+ 1 - first))
         }
-        self.readerCount += 1
+        self.readerCount &+= 1
         // The first reader may be asked to leave before it has come.
         if self.reader != .expected { self.retryMilliseconds = nil }
         self.reader = .attached(self.readerCount)
