@@ -51,6 +51,53 @@ import TorporTesting
         #expect(dispatcher.streamCount == 0 && dispatcher.heldSessionCount == 0)
     }
 
+    @Test func aCallThatBeginsToSpeakTwiceAtOnceHoldsOneStream() async throws {
+        let gate = Gate()
+        let interruption = Interruption()
+        let dispatcher = Self.dispatcher(gate) { environment in
+            environment.randomBits = {
+                interruption.happen()
+                return UInt128.random(in: .min ... .max)
+            }
+        }
+        let call = try Self.sessionCall(dispatcher)
+        let carrier = CarrierOfOne()
+        let task = Task { await call.run(over: carrier, as: 1) }
+        await gate.arrival(of: "a")
+        // The stream is being made when another task of the handler makes one.
+        interruption.plan { call.openStream() }
+        call.openStream()
+        #expect(dispatcher.streamCount == 1)
+        gate.open("a")
+        _ = await task.value
+        #expect(dispatcher.streamCount == 1)
+    }
+
+    @Test func theTransportHearsOfAStreamBeforeItHearsOfTheCallsEnd() async throws {
+        let gate = Gate()
+        let dispatcher = Self.dispatcher(gate)
+        let call = try Self.sessionCall(dispatcher)
+        let ended = DispatchSemaphore(value: 0)
+        let order = Mutex<[String]>([])
+        let carrier = CarrierOfOne { _ in
+            Thread.detachNewThread {
+                _ = call.cutShort()
+                order.withLock { $0.append("ended") }
+                ended.signal()
+            }
+            // Time enough for the end to come first, if it could.
+            if ended.wait(timeout: .now() + 0.2) == .success { ended.signal() }
+            order.withLock { $0.append("opened") }
+        }
+        let task = Task { await call.run(over: carrier, as: 1) }
+        await gate.arrival(of: "a")
+        call.openStream()
+        gate.open("a")
+        _ = await task.value
+        await Self.wait(for: ended)
+        #expect(order.withLock { $0 } == ["opened", "ended"])
+    }
+
     // MARK: Helpers
 
     private static func dispatcher(

@@ -10,14 +10,16 @@ extension Dispatcher {
         let (known, isOver) = operation.output.withLock { ($0.stream, $0.hasEnded || $0.carrier == nil) }
         if known != nil || isOver { return known }
         let made = self.makeStream(for: operation)
-        let (stream, carrier, call) = operation.output.withLock {
-            output -> (MessageStream?, (any CallCarrier)?, UInt64) in
-            if let other = output.stream { return (other, nil, 0) }
-            guard !output.hasEnded else { return (nil, nil, 0) }
-            output.stream = made
-            return (made, output.carrier, output.call)
+        let stream = operation.output.withLock { output -> MessageStream? in
+            if output.stream == nil, !output.hasEnded {
+                output.stream = made
+                // Under the lock, so that the transport hears of the stream before it hears of the call's end.
+                output.carrier?.open(made, of: output.call)
+            }
+            return output.stream
         }
-        if let stream, let carrier { carrier.open(stream, of: call) }
+        // Another task was first, or the call has ended meanwhile.
+        if stream !== made, let identity = made.identity { self.held.drop(identity.number, of: identity.session) }
         return stream
     }
 

@@ -65,7 +65,8 @@ final class Operation: Sendable {
 /// How a transport carries what a running call says before its answer, and ends the call early.
 package protocol CallCarrier: AnyObject, Sendable {
     /// The call has something to say: the transport reads `stream` from now on, and sends its messages before the
-    /// answer. The answer will be the stream's last message.
+    /// answer. The answer will be the stream's last message. Called under a lock of the call: must not wait, nor look at
+    /// the call.
     func open(_ stream: MessageStream, of call: UInt64)
     /// The call's task is to be cancelled.
     func cancel(_ call: UInt64)

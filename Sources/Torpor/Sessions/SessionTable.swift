@@ -131,6 +131,11 @@ package final class SessionTable: Sendable {
         }
     }
 
+    /// Forgets a stream that nobody has been told of.
+    func drop(_ number: UInt64, of session: UInt128) {
+        self.changeHeld(session) { $0.streams.removeValue(forKey: number) }
+    }
+
     func stream(_ number: UInt64, of session: UInt128) -> MessageStream? {
         self.state.withLock { $0.sessions[session]?.streams[number]?.stream }
     }
