@@ -60,7 +60,7 @@ import TorporTesting
                 return UInt128.random(in: .min ... .max)
             }
         }
-        let call = try Self.sessionCall(dispatcher)
+        let (_, call) = try Self.sessionCall(dispatcher)
         let carrier = CarrierOfOne()
         let task = Task { await call.run(over: carrier, as: 1) }
         await gate.arrival(of: "a")
@@ -76,7 +76,7 @@ import TorporTesting
     @Test func theTransportHearsOfAStreamBeforeItHearsOfTheCallsEnd() async throws {
         let gate = Gate()
         let dispatcher = Self.dispatcher(gate)
-        let call = try Self.sessionCall(dispatcher)
+        let (_, call) = try Self.sessionCall(dispatcher)
         let ended = DispatchSemaphore(value: 0)
         let order = Mutex<[String]>([])
         let carrier = CarrierOfOne { _ in
@@ -96,6 +96,109 @@ import TorporTesting
         _ = await task.value
         await Self.wait(for: ended)
         #expect(order.withLock { $0 } == ["opened", "ended"])
+    }
+
+    @Test func aCallOfAChannelRunsUntilItsAnswerIsTaken() async throws {
+        let dispatcher = Self.dispatcher()
+        let channel = try dispatcher.openChannel()
+        let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let attached = channel.output.attach(wake: { signal.yield() })
+        let reader = try #require(attached)
+        let body = Self.modern("tools/call", #""name":"large","#)
+        var calls: [PendingCall] = []
+        for _ in 0..<2 {
+            guard case .call(let call) = dispatcher.dispatch(IncomingMessage(bytes: body, channel: channel)) else {
+                Issue.record("a tool that is not inline is a call")
+                return
+            }
+            calls.append(call)
+        }
+        // The first answer waits in the stream; for the second there is no room.
+        guard case .streamed = await calls[0].run() else {
+            Issue.record("the answer is in the channel's stream")
+            return
+        }
+        #expect(dispatcher.runningCallCount == 1)
+        let second = calls[1]
+        let task = Task { await second.run() }
+        var answers = 0
+        for await _ in signals {
+            while case .message(let entry) = channel.output.next(reader) {
+                #expect(entry.message.count > 20_000)
+                answers += 1
+            }
+            if answers == 2 { break }
+        }
+        guard case .streamed = await task.value else {
+            Issue.record("the answer is in the channel's stream")
+            return
+        }
+        #expect(dispatcher.runningCallCount == 0)
+        dispatcher.close(channel)
+        channel.output.detach(reader)
+        #expect(dispatcher.streamBytes == 0)
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func streamsThatWereReadToTheirEndMakeRoomForOthers(over transport: TestTransport) async throws {
+        var options = TestOptions()
+        options.streams.streamsMax = 2
+        try await withTestClient(talkingServer(), over: transport, options: options) { client in
+            let session = try await client.openSession()
+            for _ in 0..<3 { #expect(try await session.callRaw("logs").text == "logged") }
+            let status = try await session.openStream { $0.status }
+            #expect(status == 200)
+        }
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func moreAnswersThanAHandlerCanAskForAreRefused(over transport: TestTransport) async throws {
+        try await withTestClient(talkingServer(), over: transport) { client in
+            let answers = JSONObject((0..<200).map { JSONObject.Member(name: "k\($0)", value: [:]) })
+            let response = try await client.offeringAll.request(
+                "tools/call", ["name": "asks", "inputResponses": .object(answers)])
+            #expect(response.errorCode == -32602)
+        }
+    }
+
+    @Test func aSessionThatExpiresDoesNotEndWhatItRuns() async throws {
+        let gate = Gate()
+        let now = Mutex(WallTime(milliseconds: 1_000_000))
+        let dispatcher = Self.dispatcher(gate) { $0.wallTime = { now.withLock { $0 } } }
+        let (_, call) = try Self.sessionCall(dispatcher)
+        let carrier = CarrierOfOne()
+        let task = Task { await call.run(over: carrier, as: 1) }
+        await gate.arrival(of: "a")
+        now.withLock { $0 = WallTime(milliseconds: 2_000_000) }
+        dispatcher.sweep()
+        #expect(!carrier.wasCancelled && dispatcher.heldSessionCount == 1)
+        gate.open("a")
+        guard case .reply = await task.value else {
+            Issue.record("the call is answered")
+            return
+        }
+        dispatcher.sweep()
+        #expect(dispatcher.heldSessionCount == 0)
+    }
+
+    @Test func aBatchWhoseCallsWereAllCancelledEndsItsStreamWithoutAMessage() async throws {
+        let gate = Gate()
+        let dispatcher = Self.dispatcher(gate)
+        let (session, call) = try Self.sessionCall(
+            dispatcher, #"[{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"waits"}}]"#,
+            revision: "2025-03-26")
+        let opened = Mutex<MessageStream?>(nil)
+        let carrier = CarrierOfOne { stream in opened.withLock { $0 = stream } }
+        let task = Task { await call.run(over: carrier, as: 1) }
+        await gate.arrival(of: "a")
+        call.openStream()
+        let cancelled = #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#
+        _ = dispatcher.dispatch(Self.message(cancelled, session: session))
+        _ = await task.value
+        let stream = try #require(opened.withLock { $0 })
+        let attached = stream.attach(wake: {})
+        let reader = try #require(attached)
+        #expect(stream.next(reader) == .ended)
     }
 
     // MARK: Helpers
@@ -124,20 +227,26 @@ import TorporTesting
                 .utf8)
     }
 
-    /// A call of a session whose client takes streams.
-    private static func sessionCall(_ dispatcher: Dispatcher) throws -> PendingCall {
+    /// A session whose client takes streams, and a call of it.
+    private static func sessionCall(
+        _ dispatcher: Dispatcher,
+        _ body: String = #"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"waits"}}"#,
+        revision: String = "2025-11-25"
+    ) throws -> (session: String, call: PendingCall) {
         let initialize =
-            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
+            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"\#(revision)","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
         guard case .reply(let opened) = dispatcher.dispatch(IncomingMessage(bytes: Array(initialize.utf8))),
             let session = opened.sessionID,
-            case .call(let call) = dispatcher.dispatch(
-                IncomingMessage(
-                    bytes: Array(session.utf8)
-                        + Array(#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"waits"}}"#.utf8),
-                    bodyStart: session.utf8.count, headers: MessageHeaders(sessionID: 0..<session.utf8.count),
-                    acceptsStreams: true))
+            case .call(let call) = dispatcher.dispatch(Self.message(body, session: session))
         else { throw TestFailure() }
-        return call
+        return (session, call)
+    }
+
+    private static func message(_ body: String, session: String) -> IncomingMessage {
+        let count = session.utf8.count
+        return IncomingMessage(
+            bytes: Array((session + body).utf8), bodyStart: count, headers: MessageHeaders(sessionID: 0..<count),
+            acceptsStreams: true)
     }
 
     private struct TestFailure: Error {}
@@ -170,9 +279,12 @@ private final class Interruption: Sendable {
 /// Carries one call, whose stream nobody reads.
 private final class CarrierOfOne: CallCarrier {
     private let onOpen: @Sendable (MessageStream) -> Void
+    private let cancelled = Atomic<Bool>(false)
+
+    var wasCancelled: Bool { self.cancelled.load(ordering: .relaxed) }
 
     init(onOpen: @escaping @Sendable (MessageStream) -> Void = { _ in }) { self.onOpen = onOpen }
 
     func open(_ stream: MessageStream, of call: UInt64) { self.onOpen(stream) }
-    func cancel(_ call: UInt64) {}
+    func cancel(_ call: UInt64) { self.cancelled.store(true, ordering: .relaxed) }
 }

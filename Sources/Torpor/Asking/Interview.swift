@@ -14,6 +14,9 @@ final class Interview: Sendable {
         var asked: [Asked] = []
     }
 
+    /// The most answers that a client may bring at once.
+    static let answersMax = 100
+
     /// Names all runs that belong together.
     let run: UInt128
     private let state: Mutex<State>
@@ -84,6 +87,11 @@ extension Dispatcher {
             guard params.inputResponses.kind == .object,
                 case .object(let responses) = JSONValue(in: bytes.span, params.inputResponses.range)
             else { throw Refusal(200, .invalidParams, "The member inputResponses must be an object.") }
+            // Each is looked up among the others, and this runs on the event loop.
+            guard responses.count <= Interview.answersMax else {
+                throw Refusal(
+                    200, .invalidParams, "The member inputResponses holds more than \(Interview.answersMax) answers.")
+            }
             for response in responses.members {
                 guard case .object = response.value else {
                     throw Refusal(

@@ -17,7 +17,7 @@ package struct PendingCall: Sendable {
     package enum End: Sendable {
         /// Nothing was said before: this is the answer.
         case reply(Reply)
-        /// The answer is the last message of the call's stream.
+        /// The answer is the last message of the call's stream, or one of its channel's.
         case streamed
         /// The client has cancelled it and wants no answer.
         case withdrawn
@@ -27,7 +27,8 @@ package struct PendingCall: Sendable {
 
     /// Runs the handler and answers, also when its task is cancelled.
     ///
-    /// The call counts as running from its dispatch until this returns, so every pending call is run, once.
+    /// The call counts as running from its dispatch until this returns, so every pending call is run, once. A channel's
+    /// call puts its answer into the channel's stream.
     /// - Parameters:
     ///   - carrier: Carries what the call says before its answer. `nil`: nothing can be said.
     ///   - name: The carrier's name for the call.
@@ -37,8 +38,28 @@ package struct PendingCall: Sendable {
             return .withdrawn
         }
         let reply = await self.dispatcher.traced(self.operation, self.body)
+        // What belongs to a batch is answered with it.
+        if let channel = self.operation.message.channel, self.operation.batch == nil {
+            let end = await self.deliver(self.end(reply), to: channel)
+            self.dispatcher.leave(self.operation)
+            return end
+        }
         self.dispatcher.leave(self.operation)
         return self.end(reply)
+    }
+
+    /// Puts the answer into a channel's stream, waiting while the client is slow. The call counts as running until then,
+    /// so that no more answers wait than calls may run.
+    private func deliver(_ end: End, to channel: MessageChannel) async -> End {
+        guard case .reply(let reply) = end, !reply.body.isEmpty else { return end }
+        do {
+            try await channel.output.send(reply.body)
+        } catch MessageStream.Refusal.overloaded {
+            channel.output.offer(self.overloaded)
+        } catch {
+            // Nobody reads the channel any more.
+        }
+        return .streamed
     }
 
     /// Opens the call's stream although it has nothing to say yet: so that its connection is kept alive, and its client
@@ -75,11 +96,17 @@ package struct PendingCall: Sendable {
         if isWithdrawn {
             stream.end()
         } else {
-            let short = self.dispatcher.refuse(
-                Refusal(503, .internalError, "The server holds as many unread messages as it may."),
-                id: operation.envelope.id, in: operation.bytes)
-            stream.end(with: reply.body, orShort: short.body)
+            // A batch of which nothing wants an answer has none.
+            stream.end(with: reply.body.isEmpty ? nil : reply.body, orShort: self.overloaded)
         }
         return .streamed
+    }
+
+    /// The answer in place of one for which there is no room.
+    private var overloaded: [UInt8] {
+        self.dispatcher.refuse(
+            Refusal(503, .internalError, "The server holds as many unread messages as it may."),
+            id: self.operation.envelope.id, in: self.operation.bytes
+        ).body
     }
 }

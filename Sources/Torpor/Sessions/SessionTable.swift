@@ -238,7 +238,8 @@ package final class SessionTable: Sendable {
             var expired: [UInt128] = []
             var idle: [(session: UInt128, number: UInt64)] = []
             for (id, held) in state.sessions {
-                if held.expiry <= now { expired.append(id) }
+                // What runs may end, but for what waits for an answer: that could not come any more.
+                if held.expiry <= now, held.calls.isEmpty || !held.questions.isEmpty { expired.append(id) }
                 for (number, kept) in held.streams
                 where kept.stream.isForgettable(at: state.second, grace: grace, isStandalone: kept.isStandalone) {
                     idle.append((id, number))
