@@ -115,7 +115,7 @@ import TorporCore
         }
     }
 
-    @Test func theAnswerIsKeptWhateverItsSize() {
+    @Test func theAnswerIsKeptWhateverItsSizeUntilItHasBeenSent() {
         var buffer = StreamBuffer(limits: .init(queueBytesMax: 100, replayBytesMax: 1_000))
         let reader = buffer.attach(after: nil) ?? 0
         buffer.detach(reader)
@@ -125,6 +125,8 @@ import TorporCore
         let back = buffer.attach(after: 10) ?? 0
         expectEqual(self.taken(&buffer, back), [11])
         expectEqual(buffer.next(back), .ended)
+        // Sent, it is kept no longer.
+        #expect(buffer.bytes == 0)
     }
 
     @Test func anAttachedReaderLosesNothingToTheRing() {

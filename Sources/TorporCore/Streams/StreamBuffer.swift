@@ -10,7 +10,7 @@ package struct StreamBuffer: Sendable {
         /// Messages that wait for an attached reader. One larger message may wait alone. In bytes.
         package var queueBytesMax: Int
         /// Messages kept for a reader that comes back, sent or not; 0 for streams that cannot be resumed. The newest
-        /// message is kept whatever its size. In bytes.
+        /// message is kept whatever its size until it has been sent. In bytes.
         package var replayBytesMax: Int
 
         package init(queueBytesMax: Int, replayBytesMax: Int = 0) {
@@ -191,6 +191,8 @@ package struct StreamBuffer: Sendable {
             if let key = entry.key { self.waitingKeys.remove(key) }
             if self.isResumable {
                 self.sentCount += 1
+                // What is larger than the bound is kept until it has been sent, and no longer.
+                while self.bytes > self.limits.replayBytesMax, self.sentCount > 0 { self.forgetFirst() }
             } else {
                 self.entries.removeFirst()
                 self.bytes -= size
