@@ -23,11 +23,13 @@ final class Transcript: Sendable {
         default: return
         }
         guard let revision = Self.revision(message, request, response) else { return }
-        let line: JSONObject = [
+        var line: JSONObject = [
             "era": revision.era == .modern ? "modern" : "legacy", "revision": .string(revision.rawValue),
             "request": message,
             "status": .number(JSONNumber(response.status)), "response": response.body ?? .null,
         ]
+        if !response.messages.isEmpty { line["messages"] = .array(response.messages) }
+        if let place = response.events.last(where: { $0.id != nil })?.id { line["lastEventId"] = .string(place) }
         let bytes = Array((JSONValue.object(line).text + "\n").utf8)
         self.descriptor.withLock { descriptor in
             // One write a line, so that lines of several processes do not mix. A full disk costs lines, not tests.

@@ -247,13 +247,20 @@ def check_batch(schemas, line):
     require(
         line["revision"] == "2025-03-26", "batches exist in 2025-03-26 alone", f"{line['revision']} answered a batch"
     )
-    asked = {(type(m["id"]), m["id"]): m for m in request if "method" in m and "id" in m}
+    messages = [m for m in request if isinstance(m, dict) and m.keys() & {"method", "result", "error"}]
+    asked = {(type(m["id"]), m["id"]): m for m in messages if "method" in m and "id" in m}
+    unread = len(request) - len(messages)
     for answer in response:
         require(isinstance(answer, dict), "a batch holds messages", f"{answer!r} is no message")
+        if unread and "id" not in answer and "error" in answer:
+            unread -= 1
+            check_answer(schemas, line["era"], line["revision"], None, 400, answer)
+            continue
         key = type(answer.get("id")), answer.get("id")
         require(key in asked, "the id is echoed", f"no open request has the id {answer.get('id')!r}")
         check_answer(schemas, line["era"], line["revision"], asked.pop(key), line["status"], answer)
-    require(not asked, "a request is answered", f"{len(asked)} requests of the batch were not answered")
+    unanswered = len(asked) + unread
+    require(not unanswered, "a request is answered", f"{unanswered} requests of the batch were not answered")
     return len(response)
 
 

@@ -89,6 +89,7 @@ BATCH = {
     ],
     "response": [{"jsonrpc": "2.0", "id": 1, "result": {}}],
 }
+NO_MESSAGE = {"jsonrpc": "2.0", "error": {"code": -32600, "message": "A batch holds messages, not batches."}}
 PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}}
 LOGGED = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "notice", "data": "said"}}
 NUMBER = {"type": "number", "minimum": 0.5, "maximum": 1.5, "default": 0.75}
@@ -177,6 +178,9 @@ RIGHT = {
         responseHeaders=JSON | {"www-authenticate": "Bearer"},
     ),
     "a batch": BATCH,
+    "a batch of which one part cannot be read": changed(
+        BATCH, request=[*BATCH["request"], 7], response=[*BATCH["response"], NO_MESSAGE]
+    ),
     "a question with fractional bounds": LEGACY_ASKED,
     "a line without headers": changed(CALLED, responseHeaders=...),
     "a missing capability on a channel": changed(
@@ -310,6 +314,14 @@ WRONG = {
         legacy("tools/call", {"content": [], "structuredContent": [1]}, name="echo"),
     ),
     "a batch where there is none": ("batches exist in 2025-03-26 alone", changed(BATCH, revision="2025-06-18")),
+    "a batch that swallowed what it could not read": (
+        "a request is answered",
+        changed(BATCH, request=[*BATCH["request"], 7]),
+    ),
+    "an error for nothing in a batch": (
+        "the id is echoed",
+        changed(BATCH, response=[*BATCH["response"], NO_MESSAGE]),
+    ),
     "a batch that lost a request": ("a request is answered", changed(BATCH, response=[])),
     "a batch answered twice": ("the id is echoed", changed(BATCH, response=BATCH["response"] * 2)),
     "progress without a token": (
