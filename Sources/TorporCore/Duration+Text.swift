@@ -31,9 +31,11 @@ extension Duration {
         return "\(milliseconds)ms"
     }
 
-    /// Whole milliseconds, rounded down.
+    /// Whole milliseconds, rounded down; of durations beyond 292 million years those of the longest that fits.
     package var wholeMilliseconds: Int {
-        Int(self.components.seconds) * 1_000 + Int(self.components.attoseconds / 1_000_000_000_000_000)
+        let secondsMax = Int64.max / 1_000 - 1
+        let seconds = min(max(self.components.seconds, -secondsMax), secondsMax)
+        return Int(seconds) * 1_000 + Int(self.components.attoseconds / 1_000_000_000_000_000)
     }
 
     /// Whole seconds, rounded up: what a `Retry-After` or a countdown should show.
