@@ -206,6 +206,14 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "TorporStore",
+            dependencies: ["TorporCore", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: settings),
+        .target(
+            name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporStoreTests", dependencies: ["TorporStore", "TorporStoreTestKit"], swiftSettings: settings),
     ]
 )
 
