@@ -214,6 +214,13 @@ let package = Package(
             name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
         .testTarget(
             name: "TorporStoreTests", dependencies: ["TorporStore", "TorporStoreTestKit"], swiftSettings: settings),
+        .target(name: "TorporEncoding", dependencies: ["TorporJSON"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporEncodingTests", dependencies: ["TorporEncoding", "TorporJSON"], swiftSettings: settings),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .target(name: "TorporCompression", dependencies: ["CZstd", "TorporCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporCompressionTests", dependencies: ["TorporCompression", "TorporCore"], swiftSettings: settings),
     ]
 )
 
