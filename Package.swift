@@ -221,6 +221,10 @@ let package = Package(
         .target(name: "TorporCompression", dependencies: ["CZstd", "TorporCore"], swiftSettings: settings),
         .testTarget(
             name: "TorporCompressionTests", dependencies: ["TorporCompression", "TorporCore"], swiftSettings: settings),
+        .target(name: "TorporEngine", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporEngineTests", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
+            swiftSettings: settings),
     ]
 )
 
