@@ -225,6 +225,16 @@ let package = Package(
         .testTarget(
             name: "TorporEngineTests", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
             swiftSettings: settings),
+        .target(
+            name: "TorporSimulation", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "TorporSimulator",
+            dependencies: ["TorporSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["TorporCore", "TorporEngine", "TorporSimulation", "TorporStore"],
+            swiftSettings: settings),
     ]
 )
 
