@@ -235,6 +235,20 @@ let package = Package(
         .testTarget(
             name: "SimulationTests", dependencies: ["TorporCore", "TorporEngine", "TorporSimulation", "TorporStore"],
             swiftSettings: settings),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(
+            name: "TorporSQLite",
+            dependencies: [
+                "CSQLite", "TorporCore", "TorporStore",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporSQLiteTests",
+            dependencies: ["CSQLite", "TorporCore", "TorporSQLite", "TorporStore", "TorporStoreTestKit"],
+            swiftSettings: settings
+        ),
     ]
 )
 
