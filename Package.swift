@@ -18,6 +18,7 @@ let package = Package(
         .library(name: "Torpor", targets: ["Torpor"]),
         .library(name: "TorporHTTP", targets: ["TorporHTTP"]),
         .library(name: "TorporStdio", targets: ["TorporStdio"]),
+        .library(name: "TorporStorage", targets: ["TorporStorage"]),
         .library(name: "TorporTesting", targets: ["TorporTesting"]),
         .executable(name: "torpor", targets: ["TorporCLI"]),
     ],
@@ -41,13 +42,21 @@ let package = Package(
         .target(
             name: "TorporCore", dependencies: [.product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: settings),
+        .target(name: "TorporEncoding", dependencies: ["TorporJSON"], swiftSettings: settings),
         .target(name: "TorporProtocol", dependencies: ["TorporJSON"], swiftSettings: settings),
+        .target(
+            name: "TorporStore",
+            dependencies: ["TorporCore", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: settings),
+
+        // Keeps state in memory and brings it to the store.
+        .target(name: "TorporEngine", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
 
         // The library that authors of MCP servers import.
         .target(
             name: "Torpor",
             dependencies: [
-                "TorporCore", "TorporJSON", "TorporProtocol",
+                "TorporCore", "TorporEncoding", "TorporEngine", "TorporJSON", "TorporProtocol", "TorporStore",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -93,11 +102,30 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .target(
+            name: "TorporSQLite",
+            dependencies: [
+                "CSQLite", "TorporCore", "TorporStore",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // What keeps the state of servers: the engine, put together with its stores.
+        .target(
+            name: "TorporStorage",
+            dependencies: [
+                "Torpor", "TorporCompression", "TorporCore", "TorporEngine", "TorporSQLite", "TorporStore",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+
         // Test support for authors of MCP servers.
         .target(
             name: "TorporTesting",
             dependencies: [
-                "Torpor", "TorporCore", "TorporHTTP", "TorporJSON", "TorporProtocol",
+                "Torpor", "TorporCore", "TorporEngine", "TorporHTTP", "TorporJSON", "TorporProtocol",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -107,19 +135,41 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        // C libraries, from Debian's -dev packages.
+        // What every adapter of the store's port is tried with. Test support: no product has it.
+        .target(
+            name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
+        // The engine in simulation, and the program that runs many seeds of it; see docs/simulation.md. Test support.
+        .target(
+            name: "TorporSimulation", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "TorporSimulator",
+            dependencies: ["TorporSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: settings),
+        .target(name: "TorporCompression", dependencies: ["CZstd", "TorporCore"], swiftSettings: settings),
+
+        // C libraries, from Debian's -dev packages, and what is glibc's own.
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // The program.
-        .target(name: "TorporServers", dependencies: ["Torpor"], swiftSettings: settings),
+        .target(
+            name: "TorporServers", dependencies: ["Torpor", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings),
         .executableTarget(
             name: "TorporCLI",
             dependencies: [
-                "CYaml", "Torpor", "TorporCore", "TorporHTTP", "TorporMetrics", "TorporServers",
-                "TorporStdio",
+                "CMalloc", "CYaml", "Torpor", "TorporCore", "TorporEngine", "TorporHTTP", "TorporMetrics",
+                "TorporServers",
+                "TorporSQLite", "TorporStdio", "TorporStorage", "TorporStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -132,12 +182,16 @@ let package = Package(
         .executableTarget(
             name: "NotebookExample", dependencies: ["Torpor", "TorporHTTP"], path: "Examples/Notebook",
             swiftSettings: settings),
+        .executableTarget(
+            name: "QuizExample", dependencies: ["Torpor", "TorporHTTP", "TorporStorage"], path: "Examples/Quiz",
+            swiftSettings: settings),
 
         // What is fuzzed, and how; see Fuzzing/README.md. Test support: no product has it.
         .target(
             name: "TorporFuzzing",
             dependencies: [
-                "Torpor", "TorporCore", "TorporHTTP", "TorporJSON", "TorporProtocol",
+                "Torpor", "TorporCompression", "TorporCore", "TorporEncoding", "TorporHTTP", "TorporJSON",
+                "TorporProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -150,6 +204,23 @@ let package = Package(
         .testTarget(name: "TorporJSONTests", dependencies: ["TorporJSON"], swiftSettings: settings),
         .testTarget(name: "TorporCoreTests", dependencies: ["TorporCore"], swiftSettings: settings),
         .testTarget(
+            name: "TorporEngineTests", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["TorporCore", "TorporEngine", "TorporSimulation", "TorporStore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TorporEncodingTests", dependencies: ["TorporEncoding", "TorporJSON"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporStoreTests", dependencies: ["TorporStore", "TorporStoreTestKit"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporCompressionTests", dependencies: ["TorporCompression", "TorporCore"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporSQLiteTests",
+            dependencies: ["CSQLite", "TorporCore", "TorporSQLite", "TorporStore", "TorporStoreTestKit"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "TorporMetricsTests",
             dependencies: ["TorporMetrics", .product(name: "Metrics", package: "swift-metrics")],
             swiftSettings: settings
@@ -159,8 +230,10 @@ let package = Package(
         .testTarget(
             name: "TorporTests",
             dependencies: [
-                "Torpor", "TorporCore", "TorporJSON", "TorporProtocol", "TorporTesting",
+                "Torpor", "TorporCore", "TorporEngine", "TorporJSON", "TorporMetrics", "TorporProtocol",
+                "TorporStorage", "TorporStore", "TorporTesting",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
@@ -183,16 +256,20 @@ let package = Package(
         .testTarget(
             name: "TorporCLITests",
             dependencies: [
-                "Torpor", "TorporCLI", "TorporHTTP", "TorporServers",
+                "Torpor", "TorporCLI", "TorporCore", "TorporEngine", "TorporHTTP", "TorporMetrics", "TorporServers",
+                "TorporStorage", "TorporStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "TorporHTTPTests",
             dependencies: [
-                "Torpor", "TorporCore", "TorporFuzzing", "TorporHTTP", "TorporJSON", "TorporProtocol", "TorporTesting",
+                "Torpor", "TorporCore", "TorporEngine", "TorporFuzzing", "TorporHTTP", "TorporJSON", "TorporProtocol",
+                "TorporTesting",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -206,53 +283,10 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(
-            name: "TorporStore",
-            dependencies: ["TorporCore", .product(name: "DequeModule", package: "swift-collections")],
-            swiftSettings: settings),
-        .target(
-            name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
-        .testTarget(
-            name: "TorporStoreTests", dependencies: ["TorporStore", "TorporStoreTestKit"], swiftSettings: settings),
-        .target(name: "TorporEncoding", dependencies: ["TorporJSON"], swiftSettings: settings),
-        .testTarget(
-            name: "TorporEncodingTests", dependencies: ["TorporEncoding", "TorporJSON"], swiftSettings: settings),
-        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .target(name: "TorporCompression", dependencies: ["CZstd", "TorporCore"], swiftSettings: settings),
-        .testTarget(
-            name: "TorporCompressionTests", dependencies: ["TorporCompression", "TorporCore"], swiftSettings: settings),
-        .target(name: "TorporEngine", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
-        .testTarget(
-            name: "TorporEngineTests", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
-            swiftSettings: settings),
-        .target(
-            name: "TorporSimulation", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
-            swiftSettings: settings),
-        .executableTarget(
-            name: "TorporSimulator",
-            dependencies: ["TorporSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            swiftSettings: settings),
-        .testTarget(
-            name: "SimulationTests", dependencies: ["TorporCore", "TorporEngine", "TorporSimulation", "TorporStore"],
-            swiftSettings: settings),
-        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .target(
-            name: "TorporSQLite",
-            dependencies: [
-                "CSQLite", "TorporCore", "TorporStore",
-                .product(name: "DequeModule", package: "swift-collections"),
-            ],
-            swiftSettings: settings
-        ),
-        .testTarget(
-            name: "TorporSQLiteTests",
-            dependencies: ["CSQLite", "TorporCore", "TorporSQLite", "TorporStore", "TorporStoreTestKit"],
-            swiftSettings: settings
-        ),
     ]
 )
 
-// The base that every CPU ratio is taken against; see Benchmarks/README.md.
+// The base that every CPU ratio is taken against, and the state engine without HTTP; see Benchmarks/README.md.
 if Context.environment["TORPOR_BENCHMARKS"] != nil {
     package.products.append(.executable(name: "BareNIO", targets: ["BareNIO"]))
     package.targets.append(
@@ -264,6 +298,16 @@ if Context.environment["TORPOR_BENCHMARKS"] != nil {
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Benchmarks/BareNIO",
+            swiftSettings: settings
+        ))
+    package.products.append(.executable(name: "StateBench", targets: ["StateBench"]))
+    package.targets.append(
+        .executableTarget(
+            name: "StateBench",
+            dependencies: [
+                "CMalloc", "CSQLite", "TorporCompression", "TorporCore", "TorporEngine", "TorporSQLite", "TorporStore",
+            ],
+            path: "Benchmarks/StateBench",
             swiftSettings: settings
         ))
 }

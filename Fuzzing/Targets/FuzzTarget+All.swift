@@ -14,5 +14,7 @@ extension FuzzTarget {
         .tokenFile,
         .keyFile,
         .schema,
+        .stateEncoding,
+        .record,
     ]
 }

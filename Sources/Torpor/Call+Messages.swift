@@ -14,9 +14,9 @@ extension Call {
     public func progress(_ progress: Double, total: Double? = nil, _ message: String? = nil) async throws {
         try Task.checkCancellation()
         let token = self.operation.params.meta.progressToken
-        guard token.isPresent, progress.isFinite, self.isDue(progress, total: total),
-            let stream = self.dispatcher.stream(of: self.operation)
-        else { return }
+        guard token.isPresent, progress.isFinite, self.isDue(progress, total: total) else { return }
+        try await self.dispatcher.passGate(self.operation)
+        guard let stream = self.dispatcher.stream(of: self.operation) else { return }
         var writer = JSONWriter(capacity: 160)
         writer.raw("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":")
         writer.beginObject()
@@ -64,9 +64,9 @@ extension Call {
     ///   than ``StreamLimits/messageMax``.
     public func log(_ level: LogLevel, _ data: JSONValue, logger: String? = nil) async throws {
         try Task.checkCancellation()
-        guard let least = self.logLevel, level >= least, self.mayLog(),
-            let stream = self.dispatcher.stream(of: self.operation)
-        else { return }
+        guard let least = self.logLevel, level >= least, self.mayLog() else { return }
+        try await self.dispatcher.passGate(self.operation)
+        guard let stream = self.dispatcher.stream(of: self.operation) else { return }
         var writer = JSONWriter(capacity: 256)
         writer.raw("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":")
         writer.beginObject()
@@ -128,7 +128,8 @@ extension Call {
     /// - Throws: ``MCPError`` when the client does not offer what the question needs, or answered nonsense;
     ///   ``ToolError`` when it refused, or cannot be reached; ``MisplacedQuestion``; `CancellationError`.
     public func ask<Answer>(_ key: String, _ question: Question<Answer>) async throws -> Answer {
-        try await self.dispatcher.ask(self.operation, key, question)
+        try await self.dispatcher.passGate(self.operation)
+        return try await self.dispatcher.ask(self.operation, key, question)
     }
 
     /// Asks several questions at once, and returns all answers.
@@ -139,6 +140,7 @@ extension Call {
     public func ask<each Answer: Sendable>(_ question: repeat (String, Question<each Answer>)) async throws
         -> (repeat each Answer)
     {
+        try await self.dispatcher.passGate(self.operation)
         // Every question is noted before the first of them ends a modern run.
         var isMissing = false
         func note<One>(_ question: (String, Question<One>)) throws {
@@ -161,7 +163,15 @@ extension Call {
 
     /// Tells every client that asked for it that something has changed; see ``MCPServer/announce(_:)``.
     /// - Precondition: The server `announces` changes of this kind.
-    public func announce(_ change: ServerChange) { self.dispatcher.table.announce(change) }
+    ///
+    /// What the call has changed is durable before anybody is told: until then the notice waits.
+    public func announce(_ change: ServerChange) {
+        let isHeld = self.operation.output.withLock { output in
+            if output.stateUse != nil { output.announcements.append(change) }
+            return output.stateUse != nil
+        }
+        if !isHeld { self.dispatcher.table.announce(change) }
+    }
 
     /// Lets go of the client's connection while the call goes on; the client comes back for the rest after a while.
     ///

@@ -2,3 +2,4 @@
 @_exported public import TorporCore
 @_exported public import TorporJSON
 @_exported public import TorporProtocol
+@_exported public import protocol TorporEncoding.StateDefaults

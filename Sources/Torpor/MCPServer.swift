@@ -66,7 +66,8 @@ public struct ListOptions: Sendable {
     }
 }
 
-/// Something a server offers: a ``Tool``, ``Resource``, ``ResourceTemplate`` or ``Prompt``.
+/// Something a server offers: a ``Tool``, ``Resource``, ``ResourceTemplate`` or ``Prompt``; or a ``State``, ``StateMap``
+/// or ``StateList`` that it keeps.
 public protocol ServerComponent: Sendable {
     /// Used by ``MCPServer``; components are those of this module.
     func add(to definition: inout ServerDefinition)
@@ -82,6 +83,8 @@ public struct ServerDefinition: Sendable {
     package var resources: [Resource] = []
     package var templates: [ResourceTemplate] = []
     package var prompts: [Prompt] = []
+    var states: [StateDeclaration] = []
+    var stateResources: [StateResourceDeclaration] = []
 }
 
 /// Gathers the components of a server; knows `if`, `for` and arrays.

@@ -17,7 +17,7 @@ struct Banner: Sendable {
             self.configuration.adminPort == 0
             ? "off"
             : ClientSnippet.url(host: self.configuration.adminHost, port: self.configuration.adminPort, path: "/")
-                + "  (livez, readyz, metrics)"
+                + "  (livez, readyz, metrics, debug)"
         let auth =
             self.configuration.tokenFilePath.map { "bearer tokens of \($0)" }
             ?? (http.isLoopback ? "none: anybody on this machine" : "NONE: anybody who reaches this address")
@@ -27,7 +27,7 @@ struct Banner: Sendable {
 
               MCP      \(url)
               admin    \(admin)
-              store    \(self.configuration.store)  (in memory: gone when the server stops)
+              store    \(self.configuration.store)\(self.storeNote)
               keys     \(keys)
               auth     \(auth)
               limits   request \(http.requestMax) · \(self.configuration.limits.callsMax) calls · \(http.connectionsMax) connections · \
@@ -44,6 +44,13 @@ struct Banner: Sendable {
             Stop with Ctrl-C: it drains first; a second one ends it at once.
 
             """
+    }
+
+    private var storeNote: String {
+        switch self.configuration.store {
+        case .memory: "  (gone when the server stops)"
+        case .sqlite: "  (kept; unused for \(self.configuration.state.retention.text), state is deleted)"
+        }
     }
 
     func print(port: Int) {

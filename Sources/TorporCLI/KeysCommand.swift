@@ -9,20 +9,26 @@ struct KeysCommand: ParsableCommand {
     struct RotateCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "rotate",
-            abstract: "Put a new key first; older ones still open sessions until they are a session lifetime old.",
-            discussion: "A running server notices within seconds. Sessions go on.")
+            abstract: "Put a new key first; older ones still open sessions until nobody can have one that they sealed.",
+            discussion: """
+                A running server notices within seconds. Sessions go on. A key is dropped when it was replaced longer ago than \
+                --retention: sessions that nobody has used since are gone. One that is older and still in use ends then; its \
+                client initialises again.
+                """)
 
         @Option(help: ArgumentHelp("File of the keys.", valueName: "path"))
-
         var keyFile: String
-        @Option(help: ArgumentHelp("The server's --session-lifetime.", valueName: "duration"))
-        var sessionLifetime = "24h"
+        @Option(
+            help: ArgumentHelp(
+                "The server's --retention, for which the state of a session is kept that nobody uses.",
+                valueName: "duration"))
+        var retention = StateSettings().retention.text
 
         func run() throws {
-            guard let lifetime = Duration(parsing: self.sessionLifetime), lifetime > .zero else {
-                throw ValidationError("--session-lifetime: \"\(self.sessionLifetime)\" is no duration such as 24h")
+            guard let retention = Duration(parsing: self.retention), retention > .zero else {
+                throw ValidationError("--retention: \"\(self.retention)\" is no duration such as 7d")
             }
-            let (kept, dropped) = try KeyFile(path: self.keyFile).rotate(sessionLifetime: lifetime)
+            let (kept, dropped) = try KeyFile(path: self.keyFile).rotate(keepingFor: retention)
             print("\(self.keyFile): a new key seals from now on; \(kept - 1) older still open, \(dropped) dropped.")
         }
     }

@@ -21,6 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
+        Allocator.configure()
         let configuration: ServeConfiguration
         let files: ServeFiles
         do {

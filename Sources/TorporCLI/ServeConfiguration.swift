@@ -12,8 +12,10 @@ struct ServeConfiguration {
     var isStdio = false
     var adminHost = "127.0.0.1"
     var adminPort = 9_464
+    var adminTokenFilePath: String?
     var server = BuiltInServer.workbench
-    var store = "memory:"
+    var store = StoreSetting.sqlite(path: "./torpor.db")
+    var state = StateSettings()
     var keyFile: KeyFile?
     var sessionLifetime = Duration.seconds(86_400)
     var tokenFilePath: String?
@@ -34,13 +36,18 @@ struct ServeConfiguration {
             guard let flag = Bool(setting.text) else { throw setting.fault("Boolean; use true or false") }
             self.isStdio = flag
         }
-        if let setting = sources[.store] {
-            guard setting.text == "memory:" else { throw setting.fault("store of this version; it has memory: only") }
+        // Several clients may start a server of their own in the same folder, and one process has a file at a time.
+        if self.isStdio { self.store = .memory }
+        if let setting = sources[.store] { self.store = try StoreSetting(setting) }
+        if let setting = sources[.keyFile] {
+            self.keyFile = KeyFile(path: setting.text)
+        } else if case .sqlite(let path) = self.store {
+            self.keyFile = KeyFile(path: path + ".keys")
         }
-        if let setting = sources[.keyFile] { self.keyFile = KeyFile(path: setting.text) }
         if let setting = sources[.sessionLifetime] {
             self.sessionLifetime = try Self.duration(setting, least: .seconds(1))
         }
+        self.state = try StateSettings(sources, sessionLifetime: self.sessionLifetime)
         if let setting = sources[.auth], setting.text != "none" {
             guard setting.text.hasPrefix("token-file="), setting.text.count > "token-file=".count else {
                 throw setting.fault("way of authentication; use none or token-file=PATH")
@@ -62,6 +69,7 @@ struct ServeConfiguration {
             self.http.port = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)")
         }
         if let setting = sources[.adminHost] { self.adminHost = setting.text }
+        if let setting = sources[.adminTokenFile] { self.adminTokenFilePath = setting.text }
         if let setting = sources[.adminPort] {
             self.adminPort = try Self.integer(setting, in: 0...65_535, "port (0 to 65535)")
         }
@@ -150,14 +158,14 @@ struct ServeConfiguration {
         }
     }
 
-    private static func integer(
+    static func integer(
         _ setting: ConfigurationSources.Setting, in range: ClosedRange<Int>, _ name: String
     ) throws(ConfigurationError) -> Int {
         guard let number = Int(setting.text), range.contains(number) else { throw setting.fault(name) }
         return number
     }
 
-    private static func size(
+    static func size(
         _ setting: ConfigurationSources.Setting, in range: ClosedRange<ByteCount>
     ) throws(ConfigurationError) -> ByteCount {
         guard let size = ByteCount(parsing: setting.text), range.contains(size) else {
@@ -166,7 +174,7 @@ struct ServeConfiguration {
         return size
     }
 
-    private static func duration(_ setting: ConfigurationSources.Setting, least: Duration) throws(ConfigurationError)
+    static func duration(_ setting: ConfigurationSources.Setting, least: Duration) throws(ConfigurationError)
         -> Duration
     {
         guard let duration = Duration(parsing: setting.text), duration >= least else {

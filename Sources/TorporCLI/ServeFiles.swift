@@ -4,6 +4,7 @@ import TorporHTTP
 /// What `torpor serve` reads from the files that its settings name, and reads again when they change.
 struct ServeFiles {
     private(set) var authentication = Authentication.none
+    private(set) var adminTokens: TokenFile?
     private(set) var keys = SealingKeys.perProcess()
     private(set) var certificate: TLSCertificate?
     private var watches: [FileReloader.Watch] = []
@@ -16,6 +17,12 @@ struct ServeFiles {
             let version = FileVersion([path])
             let file = try TokenFile(path: path)
             self.authentication = .tokens(file)
+            self.watches.append(.init(version) { try file.reload() })
+        }
+        if let path = configuration.adminTokenFilePath {
+            let version = FileVersion([path])
+            let file = try TokenFile(path: path)
+            self.adminTokens = file
             self.watches.append(.init(version) { try file.reload() })
         }
         if let files = configuration.tlsFiles {

@@ -11,17 +11,55 @@ struct ServeOptions: ParsableArguments {
     var adminPort: String?
     @Option(help: ArgumentHelp("Address of health checks and metrics.", valueName: "address"))
     var adminHost: String?
+    @Option(
+        help: ArgumentHelp(
+            "File of the bearer tokens that state may be looked at and changed with, at the admin port.",
+            valueName: "path"))
+    var adminTokenFile: String?
     @Option(help: ArgumentHelp("Built-in server: workbench, conformance or bench.", valueName: "name"))
     var server: String?
     @Flag(help: "Serve one client on standard input and output; nothing listens then.")
     var stdio = false
-    @Option(help: ArgumentHelp("Where state is kept: memory: for now.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "Where state is kept: sqlite:PATH or memory:. Default sqlite:./torpor.db; with --stdio memory:.",
+            valueName: "url"))
     var store: String?
     @Option(
         help: ArgumentHelp(
-            "File of the keys that seal session ids; made when missing. Default: a new key for each start.",
+            "File of the keys that seal session ids; made when missing. Default: beside the SQLite file.",
             valueName: "path"))
     var keyFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "When changes are durable: acknowledged (before any answer), or interval=1s.", valueName: "pace"))
+    var durability: String?
+    @Option(help: ArgumentHelp("Unused for so long, state leaves memory. Default 30m.", valueName: "duration"))
+    var idleTimeout: String?
+    @Option(help: ArgumentHelp("Unused for so long, state is deleted. Default 7d.", valueName: "duration"))
+    var retention: String?
+    @Option(help: ArgumentHelp("Most memory of all resident state.", valueName: "size"))
+    var residentMemory: String?
+    @Option(help: ArgumentHelp("Most memory of one state object. Default 8MiB.", valueName: "size"))
+    var objectMemory: String?
+    @Option(help: ArgumentHelp("Most values of one state object. Default 10000.", valueName: "count"))
+    var objectValues: String?
+    @Option(help: ArgumentHelp("Most that is stored. Default 10GiB.", valueName: "size"))
+    var storage: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most memory of the state of one principal, or anonymous address. Default a quarter.", valueName: "size"))
+    var principalMemory: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most that one principal, or anonymous address, stores. Default a quarter.", valueName: "size"))
+    var principalStorage: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most state objects of one principal, or anonymous address. Default 10000.", valueName: "count"))
+    var principalObjects: String?
+    @Option(help: ArgumentHelp("How stored values are compressed: zstd or none.", valueName: "method"))
+    var compression: String?
     @Option(help: ArgumentHelp("How long a session is honoured.", valueName: "duration"))
     var sessionLifetime: String?
     @Option(help: ArgumentHelp("Who may call: none, or token-file=PATH.", valueName: "method"))
@@ -93,8 +131,13 @@ struct ServeOptions: ParsableArguments {
     var given: [String: String] {
         let values: [(ServeKey, String?)] = [
             (.host, self.host), (.port, self.port), (.adminPort, self.adminPort), (.adminHost, self.adminHost),
-            (.server, self.server), (.stdio, self.stdio ? "true" : nil),
+            (.adminTokenFile, self.adminTokenFile), (.server, self.server), (.stdio, self.stdio ? "true" : nil),
             (.store, self.store), (.keyFile, self.keyFile), (.sessionLifetime, self.sessionLifetime),
+            (.durability, self.durability), (.idleTimeout, self.idleTimeout), (.retention, self.retention),
+            (.residentMemory, self.residentMemory), (.objectMemory, self.objectMemory),
+            (.objectValues, self.objectValues), (.storage, self.storage), (.principalMemory, self.principalMemory),
+            (.principalStorage, self.principalStorage), (.principalObjects, self.principalObjects),
+            (.compression, self.compression),
             (.auth, self.auth), (.tlsCertificateFile, self.tlsCertificateFile), (.tlsKeyFile, self.tlsKeyFile),
             (.insecure, self.insecure ? "true" : nil), (.allowedHosts, self.allowedHosts),
             (.allowedOrigins, self.allowedOrigins),
@@ -115,9 +158,21 @@ enum ServeKey: String, CaseIterable {
     case host, port
     case adminPort = "admin-port"
     case adminHost = "admin-host"
+    case adminTokenFile = "admin-token-file"
     case server, stdio, store
     case keyFile = "key-file"
     case sessionLifetime = "session-lifetime"
+    case durability
+    case idleTimeout = "idle-timeout"
+    case retention
+    case residentMemory = "resident-memory"
+    case objectMemory = "object-memory"
+    case objectValues = "object-values"
+    case storage
+    case principalMemory = "principal-memory"
+    case principalStorage = "principal-storage"
+    case principalObjects = "principal-objects"
+    case compression
     case auth
     case tlsCertificateFile = "tls-certificate-file"
     case tlsKeyFile = "tls-key-file"

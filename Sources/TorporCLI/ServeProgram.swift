@@ -5,6 +5,7 @@ import Torpor
 import TorporHTTP
 import TorporMetrics
 import TorporServers
+import TorporStorage
 import TorporStdio
 import UnixSignals
 
@@ -23,19 +24,26 @@ struct ServeProgram {
         let banner = Banner(configuration)
         var listening = self.configuration.http
         listening.tls = self.files.certificate
+        let server = self.configuration.server.make(version: torporVersion)
+        let state = try await self.openState()
+        let reporting = StateReporting(state, in: self.registry, logger: self.logger)
         let http = HTTPServer(
-            self.configuration.server.make(version: torporVersion), configuration: listening,
+            server, configuration: listening,
             authentication: self.files.authentication, keys: self.files.keys,
             sessionLifetime: self.configuration.sessionLifetime, limits: self.configuration.limits,
-            streams: self.configuration.streams, environment: DispatcherEnvironment(logger: self.logger),
+            streams: self.configuration.streams, state: state, environment: DispatcherEnvironment(logger: self.logger),
             monitor: monitor,
-            onListening: { port in banner.print(port: port) })
+            onListening: { port in
+                banner.print(port: port)
+                CodePages.giveBack()
+            })
         self.registry.collectProcessMetrics()
         self.exposeStatistics(of: http)
         // Stopped from the last to the first: health checks answer until the listener has drained.
         var services: [any Service] = []
-        if self.configuration.adminPort != 0 { services.append(self.adminListener(http, monitor)) }
+        if self.configuration.adminPort != 0 { services.append(self.adminListener(http, monitor, reporting)) }
         services += [
+            CommitterHeartbeat(operations: reporting.operations, monitor: monitor),
             PoolHeartbeat(monitor: monitor),
             FileReloader(self.files.watches(replacingKeysOf: http), logger: self.logger), http,
         ]
@@ -46,11 +54,25 @@ struct ServeProgram {
         try await Self.run(group)
     }
 
+    /// Opens the store.
+    private func openState() async throws -> StateService {
+        let settings = self.configuration.state
+        switch self.configuration.store {
+        case .memory: return .inMemory(limits: settings.limits)
+        case .sqlite(let path):
+            return try await .sqlite(
+                path, limits: settings.limits, sessionLifetime: self.configuration.sessionLifetime,
+                compresses: settings.compresses, logger: self.logger)
+        }
+    }
+
     /// Serves one client on standard input and output until it closes its end, or a signal comes.
     private func runOnStandardStreams() async throws {
+        let state = try await self.openState()
         let server = StdioServer(
             self.configuration.server.make(version: torporVersion), limits: self.configuration.limits,
-            streams: self.configuration.streams, lineMax: self.configuration.http.requestMax, logger: self.logger)
+            streams: self.configuration.streams, lineMax: self.configuration.http.requestMax, state: state,
+            logger: self.logger)
         let service = ServiceGroupConfiguration.ServiceConfiguration(
             service: server, successTerminationBehavior: .gracefullyShutdownGroup)
         try await Self.run(
@@ -82,20 +104,24 @@ struct ServeProgram {
         return logger
     }
 
-    private func adminListener(_ http: HTTPServer, _ monitor: ProgressMonitor) -> AdminListener {
+    private func adminListener(
+        _ http: HTTPServer, _ monitor: ProgressMonitor, _ reporting: StateReporting
+    ) -> AdminListener {
         AdminListener(
-            configuration: AdminConfiguration(host: self.configuration.adminHost, port: self.configuration.adminPort),
+            configuration: AdminConfiguration(
+                host: self.configuration.adminHost, port: self.configuration.adminPort, tokens: self.files.adminTokens),
             sources: AdminSources(
                 metricsText: { self.registry.text() },
-                liveness: {
-                    let stalled = monitor.stalled(at: UInt64(SystemTime.monotonicNanoseconds()))
-                    return HealthReport(reasons: stalled.map { "\($0) has made no progress for 10 s" })
-                },
+                liveness: { Health.liveness(monitor, at: UInt64(SystemTime.monotonicNanoseconds())) },
                 readiness: {
                     let statistics = http.statistics
-                    if statistics.isDraining { return HealthReport(reasons: ["the server is draining"]) }
-                    return HealthReport(reasons: statistics.isListening ? [] : ["the server does not listen yet"])
-                }), logger: self.quietLogger)
+                    return Health.readiness(
+                        isListening: statistics.isListening, isDraining: statistics.isDraining,
+                        storeFaults: reporting.operations.storeFaults())
+                },
+                operations: AdminOperations(
+                    process: { ProcessReport.object(http.statistics, self.configuration) },
+                    state: reporting.operations)), logger: self.quietLogger)
     }
 
     private func exposeStatistics(of http: HTTPServer) {

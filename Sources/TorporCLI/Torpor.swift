@@ -7,7 +7,7 @@ struct TorporCommand: AsyncParsableCommand {
         commandName: "torpor",
         abstract: "An MCP server runtime that keeps clients' state without running out of memory.",
         version: torporVersion,
-        subcommands: [ServeCommand.self, ClientConfigCommand.self, KeysCommand.self])
+        subcommands: [ServeCommand.self, ClientConfigCommand.self, KeysCommand.self, SessionsCommand.self])
 }
 
 /// The version of the program, as the changelog has it.

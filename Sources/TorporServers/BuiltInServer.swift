@@ -2,7 +2,7 @@ public import Torpor
 
 /// The servers that come with the program.
 public enum BuiltInServer: String, CaseIterable, Sendable {
-    /// Notes, a memory and small tables for an agent, kept per principal.
+    /// Notes, a memory and small tables for an agent, kept for each principal, session or handle.
     case workbench
     /// Tools without a purpose of their own, to measure and to try the server with.
     case bench
@@ -13,7 +13,7 @@ public enum BuiltInServer: String, CaseIterable, Sendable {
     /// - Parameter version: What the server calls its version.
     public func make(version: String) -> MCPServer {
         switch self {
-        case .workbench: Workbench(store: MemoryWorkbenchStore()).server(version: version)
+        case .workbench: Workbench.server(version: version)
         case .bench: BenchServer.make(version: version)
         case .conformance: ConformanceServer.make(version: version)
         }

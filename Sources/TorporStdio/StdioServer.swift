@@ -18,29 +18,34 @@ public final class StdioServer: Service {
     private let streams: @Sendable () throws -> ByteStreams
     private let logger: Logger
 
+    /// Who calls: whoever started the server, and may open its store. So state outlives the session and the process.
+    package static let owner = Principal(subject: "owner", issuer: "stdio")
+
     /// How long calls may go on, and the client may read, when the input has ended.
     private let farewell: Duration
 
     /// - Parameter lineMax: The longest message of the client; a longer one is answered with an error. Default 4 MiB.
     public convenience init(
         _ server: MCPServer, limits: CallLimits = CallLimits(), streams: StreamLimits = StreamLimits(),
-        lineMax: ByteCount = .mebibytes(4), logger: Logger = Logger(label: "torpor")
+        lineMax: ByteCount = .mebibytes(4), state: StateService? = nil, logger: Logger = Logger(label: "torpor")
     ) {
         self.init(
-            server, limits: limits, streams: streams, lineMax: lineMax, logger: logger,
+            server, limits: limits, streams: streams, lineMax: lineMax, state: state, logger: logger,
             farewell: .seconds(1), over: { try ByteStreams(input: 0, output: 1) })
     }
 
     /// - Parameter bytes: Where messages come from and go to.
     package init(
-        _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, logger: Logger,
+        _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, state: StateService?,
+        logger: Logger,
         farewell: Duration, over bytes: @escaping @Sendable () throws -> ByteStreams
     ) {
         precondition(lineMax.bytes > 0, "a line holds at least one byte")
         // Questions are named under a key; no session id is ever sealed here.
-        let sessions = SessionAuthority(keys: .perProcess(), lifetime: .seconds(86_400), store: 0)
+        let state = server.stateService(state)
+        let sessions = SessionAuthority(keys: .perProcess(), lifetime: .seconds(86_400), service: state)
         self.dispatcher = Dispatcher(
-            server: server, sessions: sessions, limits: limits, streams: streams,
+            server: server, sessions: sessions, limits: limits, streams: streams, state: state,
             environment: DispatcherEnvironment(logger: logger))
         self.lineMax = lineMax.bytes
         self.farewell = farewell
@@ -51,10 +56,15 @@ public final class StdioServer: Service {
     /// Serves until the client closes its end, or a shutdown begins.
     /// - Throws: ``StdioError`` when standard input or output fails.
     public func run() async throws {
+        guard let state = self.dispatcher.state else { return try await self.serve() }
+        try await state.run { try await self.serve() }
+    }
+
+    private func serve() async throws {
         let bytes = try self.streams()
         let channel: MessageChannel
         do throws(Refusal) {
-            channel = try self.dispatcher.openChannel()
+            channel = try self.dispatcher.openChannel(principal: Self.owner)
         } catch {
             preconditionFailure("a server without clients has room for one: \(error.error.message)")
         }
@@ -108,7 +118,7 @@ public final class StdioServer: Service {
                 400, .invalidRequest, "The message is longer than the limit of \(self.lineMax) bytes.")
             return try await channel.output.send(self.dispatcher.refuse(refusal).body)
         }
-        switch self.dispatcher.dispatch(IncomingMessage(bytes: text, channel: channel)) {
+        switch self.dispatcher.dispatch(IncomingMessage(bytes: text, principal: Self.owner, channel: channel)) {
         case .reply(let reply):
             if !reply.body.isEmpty { try await channel.output.send(reply.body) }
         case .call(let call):

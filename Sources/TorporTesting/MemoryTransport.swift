@@ -12,12 +12,21 @@ final class MemoryTransport: MessageTransport {
     private let abandoned = Mutex<[Task<Void, Never>]>([])
 
     init(_ server: MCPServer, options: TestOptions) {
-        let sessions = SessionAuthority(keys: .perProcess(), lifetime: options.sessionLifetime, store: 0)
+        let state = server.stateService(options.state)
+        let sessions = SessionAuthority(
+            keys: options.keys, lifetime: options.sessionLifetime, service: state)
         self.dispatcher = Dispatcher(
             server: server, sessions: sessions, limits: options.limits, streams: options.streams,
+            state: state,
             environment: DispatcherEnvironment(
                 logger: Logger(label: "torpor.testing") { _ in SwiftLogNoOpLogHandler() }))
         self.principals = options.principals
+    }
+
+    /// Runs what keeps the server's state while `body` runs.
+    func run<Result: Sendable>(while body: @Sendable () async throws -> Result) async throws -> Result {
+        guard let state = self.dispatcher.state else { return try await body() }
+        return try await state.run(while: body)
     }
 
     /// Ends what clients have left behind.
@@ -38,7 +47,7 @@ final class MemoryTransport: MessageTransport {
         let dispatch: Dispatch =
             switch request.method {
             case "POST": self.dispatcher.dispatch(message)
-            case "DELETE": .reply(self.dispatcher.endSession(message))
+            case "DELETE": self.dispatcher.endSession(message)
             case "GET": self.dispatcher.openStream(message)
             default: .reply(Reply(status: 405))
             }

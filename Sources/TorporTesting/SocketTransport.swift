@@ -102,7 +102,8 @@ package func withHTTPServer<Result: Sendable>(
     let http = HTTPServer(
         server, configuration: configuration,
         authentication: try tokens.map { .tokens(try TokenFile(path: $0.path)) } ?? .none,
-        sessionLifetime: options.sessionLifetime, limits: options.limits, streams: options.streams,
+        keys: options.keys, sessionLifetime: options.sessionLifetime, limits: options.limits, streams: options.streams,
+        state: options.state,
         logger: Logger(label: "torpor.testing") { _ in SwiftLogNoOpLogHandler() },
         onListening: { port in
             announce.yield(port)

@@ -1,4 +1,5 @@
 public import Torpor
+import TorporEngine
 
 /// A client for tests: speaks every revision, in memory or over HTTP, and keeps nothing but what it is told.
 ///
@@ -24,7 +25,13 @@ public struct TestClient: Sendable {
     /// Answers what the server asks.
     private var answerer: (@Sendable (TestQuestion) async throws -> JSONObject)?
 
-    init(transport: any MessageTransport) { self.transport = transport }
+    /// Whose state is put to sleep after each answer.
+    private let sleeper: StateService?
+
+    init(transport: any MessageTransport, sleeper: StateService? = nil) {
+        self.transport = transport
+        self.sleeper = sleeper
+    }
 
     // MARK: Who and how
 
@@ -143,6 +150,7 @@ public struct TestClient: Sendable {
             return TestResponse(status: stream.status, headers: stream.headers, events: events)
         }
         Transcript.shared?.add(request, response)
+        _ = self.sleeper?.engine.evictAll()
         return response
     }
 
@@ -214,6 +222,8 @@ public struct TestRequest: Sendable {
     public var body: [UInt8]
     /// Who sends it; over HTTP also sent as a bearer token, unless `Authorization` is among the headers.
     public var principal: String?
+    /// Whether the test cancels it, so that it may end without an answer. For the transcript alone. Default `false`.
+    public var isCancelled = false
 
     /// A POST of `body` with the headers that the client's revision, session and principal need.
     public init(body: String, of client: TestClient) {

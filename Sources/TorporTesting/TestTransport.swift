@@ -21,8 +21,15 @@ public struct TestOptions: Sendable {
     /// Names of principals that may call; each has a token. Empty: nobody has to prove who they are.
     public var principals: [String] = []
     public var sessionLifetime = Duration.seconds(86_400)
+    /// The keys that seal session ids. With the same keys and the same state, sessions go on in another server.
+    public var keys = SealingKeys.perProcess()
     public var limits = CallLimits()
     public var streams = StreamLimits()
+    /// Where the server's state is kept. Default: in memory, anew.
+    public var state: StateService?
+    /// Whether all state is put to sleep after each answer, so that the next request wakes what it uses. What a server
+    /// does must not depend on it.
+    public var sleepsBetweenRequests = false
     /// Over HTTP only.
     public var http = HTTPConfiguration()
 
@@ -44,20 +51,25 @@ public func withTestClient<Result: Sendable>(
     _ server: MCPServer, over transport: TestTransport, options: TestOptions = TestOptions(),
     _ body: @Sendable (TestClient) async throws -> Result
 ) async throws -> Result {
+    var options = options
+    options.state = server.stateService(options.state)
+    let sleeper = options.sleepsBetweenRequests ? options.state : nil
     switch transport {
     case .memory:
         let memory = MemoryTransport(server, options: options)
-        do {
-            let result = try await body(TestClient(transport: memory))
-            await memory.stop()
-            return result
-        } catch {
-            await memory.stop()
-            throw error
+        return try await memory.run {
+            do {
+                let result = try await body(TestClient(transport: memory, sleeper: sleeper))
+                await memory.stop()
+                return result
+            } catch {
+                await memory.stop()
+                throw error
+            }
         }
     case .http:
         return try await withHTTPServer(server, options: options) { port in
-            try await body(TestClient(transport: SocketTransport(port: port)))
+            try await body(TestClient(transport: SocketTransport(port: port), sleeper: sleeper))
         }
     }
 }

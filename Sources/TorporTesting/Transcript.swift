@@ -28,6 +28,7 @@ final class Transcript: Sendable {
             "request": message,
             "status": .number(JSONNumber(response.status)), "response": response.body ?? .null,
         ]
+        if request.isCancelled { line["cancelled"] = true }
         if !response.messages.isEmpty { line["messages"] = .array(response.messages) }
         if let place = response.events.last(where: { $0.id != nil })?.id { line["lastEventId"] = .string(place) }
         let bytes = Array((JSONValue.object(line).text + "\n").utf8)

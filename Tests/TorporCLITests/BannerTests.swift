@@ -9,7 +9,8 @@ import TorporHTTP
     @Test func theBannerSaysWhereTheServerIsAndWhatBoundsIt() throws {
         let text = Banner(try Self.configuration()).text(port: 4_711)
         for part in [
-            "http://127.0.0.1:4711/mcp", "http://127.0.0.1:9464/", "memory:", "request 4 MiB", "1024 calls",
+            "http://127.0.0.1:4711/mcp", "http://127.0.0.1:9464/", "sqlite:./torpor.db  (kept; unused for 7d",
+            "request 4 MiB", "1024 calls",
             "10000 connections",
             "buffers 64 MiB", "call 10m", "session 24h", "none: anybody on this machine", "torpor client-config",
             "curl -s", "Ctrl-C",

@@ -42,11 +42,25 @@ import TorporServers
         Sample(.port, "0", "65535") { "\($0.http.port)" },
         Sample(.adminPort, "1", "0") { "\($0.adminPort)" },
         Sample(.adminHost, "::1", "localhost") { $0.adminHost },
+        Sample(.adminTokenFile, "a.tokens", "b.tokens") { $0.adminTokenFilePath ?? "none" },
         Sample(.server, "workbench", "bench") { $0.server.rawValue },
         Sample(.stdio, "true", "false") { "\($0.isStdio)" },
-        Sample(.store, "memory:", "memory:") { $0.store },
+        Sample(.store, "memory:", "sqlite:a b.db") { "\($0.store)" },
         Sample(.keyFile, "a.key", "b.key") { $0.keyFile?.path ?? "none" },
         Sample(.sessionLifetime, "3600s", "5s") { "\($0.sessionLifetime.components.seconds)s" },
+        Sample(.durability, "interval=2s", "acknowledged") {
+            $0.state.durability == .interval(.seconds(2)) ? "interval=2s" : "acknowledged"
+        },
+        Sample(.idleTimeout, "1s", "10m") { $0.state.idleTimeout.text },
+        Sample(.retention, "24h", "365d") { $0.state.retention.text },
+        Sample(.residentMemory, "1073741824", "33554432") { "\($0.state.residentMax.bytes)" },
+        Sample(.objectMemory, "1024", "2048") { "\($0.state.objectMax.bytes)" },
+        Sample(.objectValues, "1", "1000000") { "\($0.state.objectValuesMax)" },
+        Sample(.storage, "1048576", "2097152") { "\($0.state.storageMax.bytes)" },
+        Sample(.principalMemory, "8388608", "16777216") { "\($0.state.principalMemory?.bytes ?? 0)" },
+        Sample(.principalStorage, "1024", "2048") { "\($0.state.principalStorage?.bytes ?? 0)" },
+        Sample(.principalObjects, "1", "1000000000") { "\($0.state.principalObjects)" },
+        Sample(.compression, "none", "zstd") { $0.state.compresses ? "zstd" : "none" },
         Sample(.auth, "token-file=x", "token-file=a=b") { $0.tokenFilePath.map { "token-file=\($0)" } ?? "none" },
         Sample(.tlsCertificateFile, "a.pem", "b.pem", with: [.tlsKeyFile: "k"]) { $0.tlsFiles?.certificate ?? "none" },
         Sample(.tlsKeyFile, "a.key", "b.key", with: [.tlsCertificateFile: "c"]) { $0.tlsFiles?.key ?? "none" },
@@ -121,8 +135,11 @@ import TorporServers
         #expect(configuration.limits.callsMax == 1_024)
         #expect(configuration.limits.principalCallsMax == nil)
         #expect(configuration.tokenFilePath == nil)
-        #expect(configuration.keyFile == nil)
-        #expect(configuration.store == "memory:")
+        #expect(configuration.store == .sqlite(path: "./torpor.db"))
+        #expect(configuration.keyFile?.path == "./torpor.db.keys")
+        #expect(configuration.state == StateSettings())
+        #expect(configuration.state.limits.memory.objectMax == .mebibytes(8))
+        #expect(configuration.state.retention == .seconds(7 * 86_400) && configuration.state.compresses)
         #expect(try ServeOptions.parse([]).given.isEmpty)
     }
 

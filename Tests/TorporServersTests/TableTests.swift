@@ -4,81 +4,108 @@ import Torpor
 @testable import TorporServers
 
 struct TableTests {
-    private var space = WorkbenchSpace()
-
-    init() throws {
-        try self.space.createTable("birds", columns: ["name", "grams", "family"])
-    }
-
-    private mutating func insertBirds() throws {
-        _ = try self.space.insertRows(
-            [
-                ["name": "swift", "grams": 40, "family": "apodidae"],
-                ["name": "wren", "grams": 9, "family": "passerines"],
-                ["name": "swan", "grams": 11_000],
-                ["name": "robin", "grams": 18.5, "family": "passerines"],
-            ], into: "birds")
-    }
-
-    private func names(where conditions: [Condition]) throws -> [JSONValue] {
-        try TableQuery(conditions: conditions, columns: ["name"]).run(on: self.space.table("birds")).rows.map { $0[0] }
-    }
-
-    @Test mutating func membersLeftOutAreMissingCells() throws {
-        try self.insertBirds()
-        #expect(try self.space.table("birds").rows[2].cells == ["swan", 11_000, .null])
-    }
-
-    @Test mutating func rowsAreInsertedAllOrNone() throws {
-        let before = self.space.byteCount
-        let error = #expect(throws: ToolError.self) {
-            _ = try self.space.insertRows([["name": "swift"], ["wingspan": 42]], into: "birds")
+    private static func withBirds(
+        _ rows: [JSONObject] = [
+            ["name": "swift", "grams": 40, "family": "apodidae"],
+            ["name": "wren", "grams": 9, "family": "passerines"],
+            ["name": "swan", "grams": 11_000],
+            ["name": "robin", "grams": 18.5, "family": "passerines"],
+        ], _ body: @escaping @Sendable (Space) async throws -> Void
+    ) async throws {
+        try await withSpace { space in
+            try await space.createTable("birds", ["name", "grams", "family"])
+            if !rows.isEmpty { try await space.insert(rows, into: "birds") }
+            try await body(space)
         }
-        #expect(
-            error?.message.hasPrefix(
-                "Row 2, column wingspan: The table birds has no column \"wingspan\"; it has name, grams, family.")
-                == true)
-        #expect(try self.space.table("birds").rows.isEmpty)
-        #expect(self.space.byteCount == before)
+    }
+
+    private static func names(_ space: Space) async throws -> [JSONValue] {
+        try await space.cells(of: "birds").map { $0[0] }
+    }
+
+    @Test func membersLeftOutAreMissingCells() async throws {
+        try await Self.withBirds { space async throws in
+            #expect(try await space.cells(of: "birds")[2] == ["swan", 11_000, .null])
+        }
+    }
+
+    @Test func rowsAreInsertedAllOrNone() async throws {
+        try await Self.withBirds([]) { space in
+            let before = try await space.size
+            let error = await #expect(throws: ToolError.self) {
+                try await space.insert([["name": "swift"], ["wingspan": 42]], into: "birds")
+            }
+            #expect(
+                error?.message.hasPrefix(
+                    "Row 2, column wingspan: The table birds has no column \"wingspan\"; it has name, grams, family.")
+                    == true)
+            #expect(try await space.cells(of: "birds").isEmpty)
+            #expect(try await space.size == before)
+        }
     }
 
     @Test(arguments: [["list"], ["an": "object"], .number(JSONNumber(text: "1e999")!)] as [JSONValue])
-    mutating func aCellIsAScalarInRange(value: JSONValue) throws {
-        #expect(throws: ToolError.self) { _ = try self.space.insertRows([["grams": value]], into: "birds") }
-        #expect(try self.space.table("birds").rows.isEmpty)
+    func aCellIsAScalarInRange(value: JSONValue) async throws {
+        try await Self.withBirds([]) { space async throws in
+            await #expect(throws: ToolError.self) { try await space.insert([["grams": value]], into: "birds") }
+            #expect(try await space.cells(of: "birds").isEmpty)
+        }
     }
 
-    @Test mutating func updatingSetsTheCellsOfMatchingRowsOnly() throws {
-        try self.insertBirds()
-        let conditions = [Condition(column: "family", op: .eq, value: "passerines")]
-        #expect(
-            try self.space.updateRows(of: "birds", where: conditions, set: ["grams": .null, "family": "songbirds"]) == 2
-        )
-        #expect(try self.space.table("birds").rows[1].cells == ["wren", .null, "songbirds"])
-        #expect(try self.space.table("birds").rows[0].cells == ["swift", 40, "apodidae"])
-        #expect(throws: ToolError.self) { _ = try self.space.updateRows(of: "birds", where: [], set: [:]) }
-        #expect(throws: ToolError.self) { _ = try self.space.updateRows(of: "birds", where: [], set: ["x": 1]) }
+    @Test func updatingSetsTheCellsOfMatchingRowsOnly() async throws {
+        try await Self.withBirds { space in
+            let conditions = [Condition(column: "family", op: .eq, value: "passerines")]
+            let changed = try await space.setCells(
+                of: "birds", where: conditions, to: ["grams": .null, "family": "songbirds"])
+            #expect(changed == 2)
+            let cells = try await space.cells(of: "birds")
+            #expect(cells[1] == ["wren", .null, "songbirds"])
+            #expect(cells[0] == ["swift", 40, "apodidae"])
+            await #expect(throws: ToolError.self) { _ = try await space.setCells(of: "birds", to: [:]) }
+            await #expect(throws: ToolError.self) { _ = try await space.setCells(of: "birds", to: ["x": 1]) }
+        }
     }
 
-    @Test mutating func deletingRemovesMatchingRowsOnly() throws {
-        try self.insertBirds()
-        #expect(try self.space.deleteRows(of: "birds", where: [Condition(column: "grams", op: .lt, value: 20)]) == 2)
-        #expect(try self.names(where: []) == ["swift", "swan"])
-        #expect(try self.space.deleteRows(of: "birds", where: []) == 2)
-        #expect(try self.space.table("birds").rows.isEmpty)
+    @Test func deletingRemovesMatchingRowsOnly() async throws {
+        try await Self.withBirds { space async throws in
+            let light = [Condition(column: "grams", op: .lt, value: 20)]
+            #expect(try await space.deleteRows(of: "birds", where: light) == 2)
+            #expect(try await Self.names(space) == ["swift", "swan"])
+            #expect(try await space.deleteRows(of: "birds") == 2)
+            #expect(try await Self.names(space).isEmpty)
+            #expect(try await space.insert([["name": "swift"]], into: "birds") == 1)
+            #expect(try await Self.names(space) == ["swift"])
+        }
     }
 
-    @Test mutating func everyByteIsGivenBack() throws {
-        let empty = self.space.byteCount
-        try self.insertBirds()
-        _ = try self.space.updateRows(of: "birds", where: [], set: ["family": "a family with a rather long name"])
-        #expect(self.space.byteCount > empty)
-        #expect(try self.space.table("birds").byteCount == self.space.byteCount)
-        _ = try self.space.deleteRows(of: "birds", where: [])
-        #expect(self.space.byteCount == empty)
-        try self.space.dropTable("birds")
-        #expect(self.space.byteCount == 0)
-        #expect(throws: ToolError.self) { try self.space.dropTable("birds") }
+    @Test func aDroppedTableLeavesNothingToTheNextOfItsName() async throws {
+        try await Self.withBirds { space in
+            try await space.dropTable("birds")
+            // The number of the table that was made is kept.
+            #expect(try await space.size.values == 1)
+            await #expect(throws: ToolError.self) { try await space.dropTable("birds") }
+            await #expect(throws: ToolError.self) { _ = try await space.table("birds") }
+            try await space.createTable("birds", ["name"])
+            #expect(try await space.cells(of: "birds").isEmpty)
+            #expect(try await space.tableHeads().map(\.rowCount) == [0])
+        }
+    }
+
+    @Test func rowsStayInOrderWhateverChanges() async throws {
+        let rows = (0..<300).map { number in
+            ["name": .number(JSONNumber(number)), "grams": .number(JSONNumber(number % 3))] as JSONObject
+        }
+        try await Self.withBirds(rows) { space async throws in
+            #expect(try await space.size.values < 20, "rows lie in chunks")
+            let third = [Condition(column: "grams", op: .eq, value: 1)]
+            let long = JSONValue.string(String(repeating: "x", count: 1_000))
+            #expect(try await space.setCells(of: "birds", where: third, to: ["family": long]) == 100)
+            #expect(try await Self.names(space) == (0..<300).map { .number(JSONNumber($0)) })
+            #expect(try await space.deleteRows(of: "birds", where: third) == 100)
+            #expect(try await space.insert([["name": 300]], into: "birds") == 201)
+            #expect(try await Self.names(space) == (0...300).filter { $0 % 3 != 1 }.map { .number(JSONNumber($0)) })
+            #expect(try await space.tableHeads().map(\.rowCount) == [201])
+        }
     }
 
     // MARK: Limits
@@ -94,39 +121,53 @@ struct TableTests {
         #expect(throws: ToolError.self) { try Table(String(repeating: "t", count: 201), columns: ["a"]) }
     }
 
-    @Test mutating func aSpaceHoldsAtMost100Tables() throws {
-        for number in 1..<100 { try self.space.createTable("table \(number)", columns: ["a"]) }
-        let error = #expect(throws: ToolError.self) { try self.space.createTable("one more", columns: ["a"]) }
-        #expect(error?.message.contains("at most 100 tables; it has 100, and this needs 1 more") == true)
-        #expect(throws: ToolError.self) { try self.space.createTable("birds", columns: ["a"]) }
-        #expect(self.space.tables.count == 100)
+    @Test func aSpaceHoldsAtMost100Tables() async throws {
+        try await Self.withBirds([]) { space in
+            for number in 1..<100 { try await space.createTable("table \(number)", ["a"]) }
+            let error = await #expect(throws: ToolError.self) { try await space.createTable("one more", ["a"]) }
+            #expect(error?.message.contains("at most 100 tables; it has 100, and this needs 1 more") == true)
+            await #expect(throws: ToolError.self) { try await space.createTable("birds", ["a"]) }
+            #expect(try await space.tableHeads().count == 100)
+        }
     }
 
-    @Test mutating func oneCallInserts500RowsAndATableHolds10000() throws {
-        let rows = [JSONObject](repeating: ["grams": 1], count: 500)
-        #expect(throws: ToolError.self) { _ = try self.space.insertRows(rows + [["grams": 1]], into: "birds") }
-        for _ in 1..<20 { _ = try self.space.insertRows(rows, into: "birds") }
-        #expect(try self.space.insertRows(Array(rows.dropLast()), into: "birds") == 9_999)
-        let error = #expect(throws: ToolError.self) { _ = try self.space.insertRows([[:], [:]], into: "birds") }
-        #expect(error?.message.contains("at most 10000 rows; birds has 9999, and this needs 2 more") == true)
-        #expect(try self.space.insertRows([[:]], into: "birds") == 10_000)
-        #expect(throws: ToolError.self) { _ = try self.space.insertRows([[:]], into: "birds") }
+    @Test func oneCallInserts500RowsAndATableHolds10000() async throws {
+        try await Self.withBirds([]) { space in
+            let rows = [JSONObject](repeating: ["grams": 1], count: 500)
+            await #expect(throws: ToolError.self) { try await space.insert(rows + [["grams": 1]], into: "birds") }
+            for _ in 1..<20 { try await space.insert(rows, into: "birds") }
+            #expect(try await space.insert(Array(rows.dropLast()), into: "birds") == 9_999)
+            let error = await #expect(throws: ToolError.self) { try await space.insert([[:], [:]], into: "birds") }
+            #expect(error?.message.contains("at most 10000 rows; birds has 9999, and this needs 2 more") == true)
+            #expect(try await space.insert([[:]], into: "birds") == 10_000)
+            await #expect(throws: ToolError.self) { try await space.insert([[:]], into: "birds") }
+            #expect(try await space.cells(of: "birds").count == 10_000)
+        }
     }
 
-    @Test mutating func anUpdateWithoutRoomChangesNothing() throws {
-        _ = try self.space.insertRows([JSONObject](repeating: [:], count: 40), into: "birds")
-        let before = self.space.byteCount
-        let text = JSONValue.string(String(repeating: "x", count: 262_144))
-        #expect(throws: ToolError.self) { _ = try self.space.updateRows(of: "birds", where: [], set: ["name": text]) }
-        #expect(self.space.byteCount == before)
-        #expect(try self.space.table("birds").rows.allSatisfy { $0.cells[0] == .null })
-        let tooLong = JSONValue.string(String(repeating: "x", count: 262_145))
-        #expect(throws: ToolError.self) { _ = try self.space.insertRows([["name": tooLong]], into: "birds") }
+    @Test func anUpdateWithoutRoomChangesNothing() async throws {
+        try await Self.withBirds([JSONObject](repeating: [:], count: 40)) { space in
+            let before = try await space.size
+            let text = JSONValue.string(String(repeating: "x", count: 262_144))
+            let error = await #expect(throws: ToolError.self) {
+                _ = try await space.setCells(of: "birds", to: ["name": text])
+            }
+            #expect(error?.message.hasPrefix("The workbench is full.") == true)
+            #expect(try await space.size == before)
+            #expect(try await Self.names(space).allSatisfy { $0 == .null })
+            let tooLong = JSONValue.string(String(repeating: "x", count: 262_145))
+            await #expect(throws: ToolError.self) { try await space.insert([["name": tooLong]], into: "birds") }
+        }
     }
 
-    @Test mutating func atMost20ConditionsAreLookedAt() throws {
-        let condition = Condition(column: "name", op: .ne, value: .null)
-        #expect(try self.names(where: [Condition](repeating: condition, count: 20)) == [])
-        #expect(throws: ToolError.self) { try self.names(where: [Condition](repeating: condition, count: 21)) }
+    @Test func atMost20ConditionsAreLookedAt() async throws {
+        try await Self.withBirds { space in
+            let condition = Condition(column: "name", op: .eq, value: "wren")
+            let found = try await space.table("birds", where: [Condition](repeating: condition, count: 20))
+            #expect(found.rows.map(\.cells) == [["wren", 9, "passerines"]])
+            await #expect(throws: ToolError.self) {
+                _ = try await space.table("birds", where: [Condition](repeating: condition, count: 21))
+            }
+        }
     }
 }

@@ -6,8 +6,16 @@ import TorporTesting
 struct WorkbenchServerTests {
     private let server = BuiltInServer.workbench.make(version: "1.2.3")
 
-    private func inMemory(_ body: @Sendable (TestClient) async throws -> Void) async throws {
-        try await withTestClient(self.server, over: .memory, body)
+    /// - Parameter sleeps: Whether everything is put to sleep after each answer; nothing may depend on it.
+    private func withAlice(
+        over transport: TestTransport = .memory, sleeps: Bool, _ body: @Sendable (TestClient) async throws -> Void
+    ) async throws {
+        var options = TestOptions()
+        options.principals = ["alice"]
+        options.sleepsBetweenRequests = sleeps
+        try await withTestClient(self.server, over: transport, options: options) { client in
+            try await body(client.authenticated(as: "alice"))
+        }
     }
 
     /// The text of a call that must succeed.
@@ -22,8 +30,9 @@ struct WorkbenchServerTests {
 
     // MARK: Tools
 
-    @Test func theToolsAreListedWithTheirHints() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func theToolsAreListedWithTheirHints(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             let response = try await client.request("tools/list")
             guard case .array(let tools)? = response.result?["tools"] else {
                 Issue.record("no tools: \(response)")
@@ -36,7 +45,7 @@ struct WorkbenchServerTests {
                 let isReading = ["read_", "list_", "search_", "recall", "query_", "describe_"].contains {
                     name.hasPrefix($0)
                 }
-                let isAdding = ["append_note", "create_table", "insert_rows"].contains(name)
+                let isAdding = ["append_note", "create_table", "insert_rows", "create_space"].contains(name)
                 #expect(tool["annotations"]?["readOnlyHint"] == .bool(isReading), "\(name)")
                 if !isReading { #expect(tool["annotations"]?["destructiveHint"] == .bool(!isAdding), "\(name)") }
                 #expect(tool["annotations"]?["openWorldHint"] == false, "\(name)")
@@ -46,14 +55,14 @@ struct WorkbenchServerTests {
                     "save_note", "append_note", "read_note", "list_notes", "search_notes", "delete_note", "remember",
                     "recall",
                     "forget", "list_memory", "create_table", "insert_rows", "query_table", "update_rows", "delete_rows",
-                    "describe_table", "list_tables", "drop_table",
+                    "describe_table", "list_tables", "drop_table", "create_space", "destroy_space", "list_spaces",
                 ])
         }
     }
 
-    @Test(arguments: TestTransport.allCases)
-    func aNoteIsSavedFoundReadAndDeleted(over transport: TestTransport) async throws {
-        try await withTestClient(self.server, over: transport) { client in
+    @Test(arguments: TestTransport.allCases, [false, true])
+    func aNoteIsSavedFoundReadAndDeleted(over transport: TestTransport, sleeps: Bool) async throws {
+        try await self.withAlice(over: transport, sleeps: sleeps) { client in
             let saved = try await client.call(
                 "save_note", ["title": "Tea", "text": "Buy green tea.", "tags": ["shop"]])
             #expect(saved.text == "Saved a new note \"Tea\", 14 bytes.")
@@ -72,8 +81,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func aSearchAnswersAsManyNotesAsAskedForAndTellsTheTotal() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aSearchAnswersAsManyNotesAsAskedForAndTellsTheTotal(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             for number in 0..<12 {
                 _ = try await Self.text(client, "save_note", ["title": .string("note \(number)"), "text": "word"])
             }
@@ -87,8 +97,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func anyJSONIsRememberedAndTextsAreAnsweredPlain() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func anyJSONIsRememberedAndTextsAreAnsweredPlain(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             for (value, text) in [("teal", "teal"), (["a": [1, .null]], "{\"a\":[1,null]}"), (.null, "null")]
                 as [(JSONValue, String)]
             {
@@ -104,8 +115,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func aTableIsMadeFilledQueriedChangedAndDropped() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aTableIsMadeFilledQueriedChangedAndDropped(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             let columns: JSONValue = ["name", "grams"]
             _ = try await Self.text(client, "create_table", ["name": "birds", "columns": columns])
             let rows: JSONValue = [["name": "swift", "grams": 40], ["name": "wren", "grams": 9], ["name": "swan"]]
@@ -137,8 +149,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func argumentsThatDoNotFitAreToldToTheModel() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func argumentsThatDoNotFitAreToldToTheModel(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             let query: JSONObject = ["table": "t", "where": [["column": "c", "op": "like", "value": 1]]]
             let result = try await client.call("query_table", query)
             #expect(result.isError)
@@ -150,16 +163,18 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func bothErasSeeTheSameNotes() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func bothErasSeeTheSameNotes(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             let legacy = try await client.openSession(.v2025_11_25)
             _ = try await Self.text(legacy, "save_note", ["title": "bridge", "text": "mind the gap"])
             #expect(try await Self.text(client, "read_note", ["title": "bridge"]) == "mind the gap")
         }
     }
 
-    @Test func aClientOfTheFirstRevisionLearnsEverythingFromTheText() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aClientOfTheFirstRevisionLearnsEverythingFromTheText(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             let old = try await client.openSession(.v2024_11_05)
             _ = try await Self.text(old, "save_note", ["title": "a", "text": "b", "tags": ["c"]])
             let listed = try await old.call("list_notes")
@@ -168,9 +183,11 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func onePrincipalNeverSeesTheStateOfAnother() async throws {
+    @Test(arguments: [false, true])
+    func onePrincipalNeverSeesTheStateOfAnother(sleeps: Bool) async throws {
         var options = TestOptions()
         options.principals = ["alice", "bob"]
+        options.sleepsBetweenRequests = sleeps
         try await withTestClient(self.server, over: .memory, options: options) { client in
             let alice = client.authenticated(as: "alice")
             let bob = client.authenticated(as: "bob")
@@ -191,19 +208,21 @@ struct WorkbenchServerTests {
 
     // MARK: Resources
 
-    @Test func theGuideNamesTheLimits() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func theGuideNamesTheLimits(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             let response = try await client.request("resources/read", ["uri": "workbench://guide"])
             guard case .string(let guide)? = response.result?["contents"]?[0]?["text"] else {
                 Issue.record("no guide: \(response)")
                 return
             }
-            for limit in ["8 MiB", "10000", "256 KiB", "1000", "256 MiB"] { #expect(guide.contains(limit)) }
+            for limit in ["8 MiB", "10000", "256 KiB", "200 characters", "7d"] { #expect(guide.contains(limit)) }
         }
     }
 
-    @Test func aNoteIsAResourceUnderItsEscapedTitle() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aNoteIsAResourceUnderItsEscapedTitle(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             _ = try await Self.text(client, "save_note", ["title": "50 % off/größe?", "text": "text"])
             let listed = try await client.request("resources/list")
             let uri: JSONValue = "note:///50%20%25%20off%2Fgr%C3%B6%C3%9Fe%3F"
@@ -215,8 +234,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func aTableIsAResourceInCSV() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aTableIsAResourceInCSV(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             _ = try await Self.text(client, "create_table", ["name": "birds", "columns": ["name"]])
             _ = try await Self.text(client, "insert_rows", ["table": "birds", "rows": [["name": "wren"]]])
             let read = try await client.request("resources/read", ["uri": "table:///birds"])
@@ -232,8 +252,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func aMissingNoteHasTheCodeOfItsEra() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aMissingNoteHasTheCodeOfItsEra(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             #expect(try await client.request("resources/read", ["uri": "note:///none"]).errorCode == -32602)
             let legacy = try await client.openSession()
             #expect(try await legacy.request("resources/read", ["uri": "note:///none"]).errorCode == -32002)
@@ -253,8 +274,9 @@ struct WorkbenchServerTests {
         return messages.compactMap { $0["content"] }
     }
 
-    @Test func aSummaryEmbedsTheNotesOnItsTopic() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aSummaryEmbedsTheNotesOnItsTopic(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             _ = try await Self.text(client, "save_note", ["title": "one", "text": "about tea", "tags": ["drinks"]])
             _ = try await Self.text(client, "save_note", ["title": "two", "text": "unrelated"])
             let contents = try await Self.prompt(client, "summarize_notes", ["topic": "drinks"])
@@ -265,8 +287,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func aSummaryEmbedsAtMost64KiBAndNamesTheRest() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aSummaryEmbedsAtMost64KiBAndNamesTheRest(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             let half = JSONValue.string(String(repeating: "x", count: 32_768))
             for title in ["a", "b"] as [JSONValue] {
                 _ = try await Self.text(client, "save_note", ["title": title, "text": half, "tags": ["t"]])
@@ -280,8 +303,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func aPlanNamesTheGoalAndWhatTheWorkbenchHolds() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aPlanNamesTheGoalAndWhatTheWorkbenchHolds(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             _ = try await Self.text(client, "save_note", ["title": "kitchen", "text": "paint the kitchen green"])
             _ = try await Self.text(client, "remember", ["key": "budget", "value": 500])
             _ = try await Self.text(client, "create_table", ["name": "costs", "columns": ["item"]])
@@ -292,8 +316,9 @@ struct WorkbenchServerTests {
         }
     }
 
-    @Test func aTopicIsCompletedFromTagsThenTitles() async throws {
-        try await self.inMemory { client in
+    @Test(arguments: [false, true])
+    func aTopicIsCompletedFromTagsThenTitles(sleeps: Bool) async throws {
+        try await self.withAlice(sleeps: sleeps) { client in
             _ = try await Self.text(client, "save_note", ["title": "Teapot", "text": "", "tags": ["tea", "other"]])
             let response = try await client.request(
                 "completion/complete",

@@ -253,7 +253,7 @@ func withStdioClient(
         }
     }
     let stdio = StdioServer(
-        server, limits: CallLimits(), streams: StreamLimits(), lineMax: lineMax,
+        server, limits: CallLimits(), streams: StreamLimits(), lineMax: lineMax, state: nil,
         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, farewell: farewell,
         over: { try ByteStreams(input: ends.0, output: ends.1) })
     let client = try StdioClient(input: toServer[1], output: fromServer[0])

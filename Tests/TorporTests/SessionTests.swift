@@ -139,14 +139,14 @@ import TorporProtocol
         try Self.withTemporaryPath { path in
             let file = KeyFile(path: path)
             let sealed = Array(self.token.sealed(by: try file.loadOrCreate()).utf8)
-            let first = try file.rotate(sessionLifetime: .seconds(3_600))
+            let first = try file.rotate(keepingFor: .seconds(3_600))
             #expect(first.kept == 2 && first.dropped == 0)
             #expect(SessionToken.open(sealed, with: try file.load(), lifetime: self.lifetime) == self.token)
             // A key that stopped sealing a second before the lifetime began opens nothing any more.
             let lines =
                 "100 \(Base64.encodeURLSafe([UInt8](repeating: 1, count: 32)))\n50 \(Base64.encodeURLSafe([UInt8](repeating: 2, count: 32)))\n"
             try PrivateFile.write(lines, to: path, mayReplace: true)
-            let second = try file.rotate(sessionLifetime: .seconds(3_600))
+            let second = try file.rotate(keepingFor: .seconds(3_600))
             #expect(second.kept == 2 && second.dropped == 1)
         }
     }

@@ -19,11 +19,14 @@ final class Interview: Sendable {
 
     /// Names all runs that belong together.
     let run: UInt128
+    /// Of the state that the client brought: see ``RequestState/round``.
+    let round: UInt32
     private let state: Mutex<State>
 
     /// - Parameter answers: By key: what the client has answered so far.
-    init(run: UInt128, answers: JSONObject) {
+    init(run: UInt128, round: UInt32 = 0, answers: JSONObject) {
         self.run = run
+        self.round = round
         self.state = Mutex(State(answers: answers))
     }
 
@@ -70,6 +73,7 @@ extension Dispatcher {
         guard operation.isModern, params.requestState.isPresent || params.inputResponses.isPresent else { return nil }
         let bytes = operation.bytes
         var run = self.environment.randomBits()
+        var round: UInt32 = 0
         var answers = JSONObject()
         if params.requestState.isPresent {
             guard let text = params.requestState.string(in: bytes.span),
@@ -81,6 +85,7 @@ extension Dispatcher {
                 throw Refusal(200, .invalidParams, "The requestState has expired. Make the request again without it.")
             }
             run = state.run
+            round = state.round
             answers = state.answers
         }
         if params.inputResponses.isPresent {
@@ -101,7 +106,7 @@ extension Dispatcher {
                 if answers[response.name] == nil { answers[response.name] = response.value }
             }
         }
-        return Interview(run: run, answers: answers)
+        return Interview(run: run, round: round, answers: answers)
     }
 
     /// Asks the client, or finds what it has answered before.
@@ -117,12 +122,7 @@ extension Dispatcher {
     func knownAnswer<Answer>(_ operation: Operation, _ key: String, _ question: Question<Answer>) throws -> Answer? {
         precondition(!key.isEmpty && key.utf8.count <= 128, "a question's key has 1 to 128 bytes")
         try self.checkMayAsk(operation, key, question)
-        let interview = operation.output.withLock { output -> Interview in
-            if let interview = output.interview { return interview }
-            let interview = Interview(run: self.environment.randomBits(), answers: [:])
-            output.interview = interview
-            return interview
-        }
+        let interview = self.currentInterview(operation)
         if let answer = interview.answer(to: key) { return try self.read(answer, key, question, operation) }
         if operation.isModern {
             interview.ask(.init(key: key, method: question.method, params: question.params(operation.revision)))
@@ -130,10 +130,21 @@ extension Dispatcher {
         return nil
     }
 
+    /// What the run has asked so far; begun at the first question, or at the first step that must not happen twice.
+    func currentInterview(_ operation: Operation) -> Interview {
+        operation.output.withLock { output in
+            if let interview = output.interview { return interview }
+            let interview = Interview(run: self.environment.randomBits(), answers: [:])
+            output.interview = interview
+            return interview
+        }
+    }
+
     private func checkMayAsk<Answer>(_ operation: Operation, _ key: String, _ question: Question<Answer>) throws {
         if let action = operation.output.withLock({ $0.unrepeatable }) {
             throw MisplacedQuestion(key: key, action: action)
         }
+        if Step.isRunning { throw MisplacedQuestion(key: key, action: "a step that happens once") }
         guard [.toolsCall, .promptsGet, .resourcesRead].contains(operation.method) else {
             throw MCPError(
                 .internalError, "The client can be asked while a tool, a prompt or a resource is served, not here.")
@@ -249,6 +260,7 @@ extension Dispatcher {
         let state = RequestState(
             run: interview.run, expiry: self.environment.wallTime() + self.streams.answerWithin,
             owner: OwnerDigest(operation.message.principal), request: RequestState.digest(of: operation),
+            round: interview.round > 0 || operation.output.withLock(\.hasDoneSteps) ? interview.round + 1 : 0,
             answers: answers)
         guard let sealed = state.sealed(by: self.sessions.keys, salt: self.environment.randomBits()) else {
             return self.fail(

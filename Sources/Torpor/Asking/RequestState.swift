@@ -12,11 +12,17 @@ package struct RequestState: Equatable, Sendable {
     let owner: OwnerDigest
     /// Of the method and the parameters that matter.
     let request: UInt128
+    /// Counts the rounds of a run that has done something that must not happen twice: then it is redeemed once. Zero for
+    /// any other, which may be redeemed any number of times.
+    let round: UInt32
     /// By key: what earlier rounds brought.
     let answers: JSONObject
 
-    package init(run: UInt128, expiry: WallTime, owner: OwnerDigest, request: UInt128, answers: JSONObject) {
+    package init(
+        run: UInt128, expiry: WallTime, owner: OwnerDigest, request: UInt128, round: UInt32 = 0, answers: JSONObject
+    ) {
         self.run = run
+        self.round = round
         self.expiry = expiry
         self.owner = owner
         self.request = request
@@ -25,9 +31,9 @@ package struct RequestState: Equatable, Sendable {
 
     /// The longest text that is sealed or opened.
     static let textBytesMax = 64 << 10
-    private static let version: UInt8 = 2
+    private static let version: UInt8 = 3
     private static let clearCount = 21
-    private static let fixedCount = 56
+    private static let fixedCount = 60
     private static let purpose = Array("torpor request state".utf8)
     // Twelve zero bytes; each key seals one message.
     private static let nonce = try! AES.GCM.Nonce(data: [UInt8](repeating: 0, count: 12))
@@ -39,7 +45,8 @@ package struct RequestState: Equatable, Sendable {
         let clear = [Self.version] + keys.newest.name.bigEndianBytes + salt.bigEndianBytes
         let secret =
             UInt64(bitPattern: self.expiry.milliseconds).bigEndianBytes + self.owner.bits.bigEndianBytes
-            + self.request.bigEndianBytes + self.run.bigEndianBytes + Array(JSONValue.object(self.answers).text.utf8)
+            + self.request.bigEndianBytes + self.run.bigEndianBytes + self.round.bigEndianBytes
+            + Array(JSONValue.object(self.answers).text.utf8)
         guard (clear.count + secret.count + 16) * 4 / 3 < Self.textBytesMax else { return nil }
         do {
             let box = try AES.GCM.seal(
@@ -72,7 +79,8 @@ package struct RequestState: Equatable, Sendable {
             run: UInt128(bigEndianBytes: secret[40..<56]),
             expiry: WallTime(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: secret[0..<8]))),
             owner: OwnerDigest(bits: UInt128(bigEndianBytes: secret[8..<24])),
-            request: UInt128(bigEndianBytes: secret[24..<40]), answers: answers)
+            request: UInt128(bigEndianBytes: secret[24..<40]), round: UInt32(bigEndianBytes: secret[56..<60]),
+            answers: answers)
     }
 
     /// A digest of what a retry must repeat: the method, the name or URI, and the arguments, however they are spelled.

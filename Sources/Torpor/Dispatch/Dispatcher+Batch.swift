@@ -3,9 +3,11 @@ import Synchronization
 extension Dispatcher {
     /// Answers a batch, which only revision 2025-03-26 has: its messages one by one, their answers together
     /// (2025-03-26, transports, sending messages).
-    func dispatchBatch(_ message: IncomingMessage, _ envelope: Envelope, _ start: Int64) throws(Refusal) -> Dispatch {
+    func dispatchBatch(
+        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64, _ standing: SessionAuthority.Standing?
+    ) throws(Refusal) -> Dispatch {
         let bytes = message.bytes
-        let session = if let channel = message.channel { channel.session } else { try self.legacySession(message) }
+        let session = if let channel = message.channel { channel.session } else { try self.session(of: standing) }
         let named = message.headers.protocolVersion.flatMap { ProtocolRevision(bytes.span, in: $0) }
         // On a channel the session's handshake tells the revision, or there is none yet.
         let assumed = message.channel == nil ? ProtocolRevision.assumedLegacy : .newestLegacy

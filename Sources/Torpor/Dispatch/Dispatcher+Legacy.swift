@@ -1,4 +1,6 @@
 import Logging
+import TorporCore
+import TorporEngine
 
 extension Dispatcher {
     /// Answers `initialize`: agrees on a revision and hands out a sealed session id. Nothing is kept.
@@ -29,31 +31,72 @@ extension Dispatcher {
         return reply
     }
 
-    /// The session that a message names; `nil` when it names none.
-    /// - Throws: 404 for any id that is not honoured, whatever the reason.
-    func legacySession(_ message: IncomingMessage) throws(Refusal) -> SessionToken? {
+    /// What the session id is that a message sends; `nil` when it sends none. Opening it takes microseconds: ask once.
+    func standing(of message: IncomingMessage) -> SessionAuthority.Standing? {
         guard let range = message.headers.sessionID else { return nil }
-        guard
-            let session = self.sessions.session(
-                Array(message.bytes[range]), principal: message.principal, now: self.environment.wallTime())
-        else { throw .sessionNotFound }
-        return session
+        return self.sessions.standing(
+            Array(message.bytes[range]), principal: message.principal, now: self.environment.wallTime())
+    }
+
+    /// The session of what a message sends; `nil` when it sends none.
+    /// - Throws: 404 for any id that is not honoured, whatever the reason.
+    func session(of standing: SessionAuthority.Standing?) throws(Refusal) -> SessionToken? {
+        switch standing {
+        case .honoured(let session): return session
+        // Looked for by ``lookUp(_:_:_:_:then:)`` before anything else happens; a stream is asked for again.
+        case .old:
+            throw Refusal(503, .internalError, "The session is being looked for. Try again.", retryAfterSeconds: 1)
+        case .unknown: throw .sessionNotFound
+        case nil: return nil
+        }
+    }
+
+    /// Looks for the state of a session that is older than its lifetime before its message is dispatched; `nil` for any
+    /// other message.
+    func lookUp(
+        _ standing: SessionAuthority.Standing?, _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64,
+        then next: @escaping @Sendable () -> Dispatch
+    ) throws(Refusal) -> Dispatch? {
+        guard let state = self.state, case .old(let session)? = standing else { return nil }
+        let operation = Operation(
+            message: message, envelope: envelope, method: .other, revision: session.revision, session: session,
+            startNanoseconds: start)
+        try self.gate.enter(message)
+        return .call(
+            PendingCall(
+                dispatcher: self, operation: operation,
+                next: {
+                    do {
+                        let name = ObjectName(
+                            StateObjectID(bits: session.id), .session, account: state.account(of: message))
+                        guard try await state.engine.exists(name) else { return .reply(self.refuse(.sessionNotFound)) }
+                        self.sessions.keepsState(session, now: self.environment.wallTime())
+                        return next()
+                    } catch {
+                        let refusal = self.refusal(for: error, of: operation, name: "session")
+                        return .reply(self.refuse(refusal, id: envelope.id, in: message.bytes))
+                    }
+                }))
     }
 
     /// The session that a message without an answer belongs to.
-    private func session(of message: IncomingMessage, batch: Operation?) throws(Refusal) -> SessionToken? {
+    private func session(
+        of message: IncomingMessage, _ standing: SessionAuthority.Standing?, batch: Operation?
+    ) throws(Refusal) -> SessionToken? {
         if let channel = message.channel { return channel.session }
         if let batch { return batch.session }
-        return try self.legacySession(message)
+        return try self.session(of: standing)
     }
 
     /// Accepts a notification: 202 without a body, or the refusal of a session that is not honoured.
-    func acceptNotification(_ message: IncomingMessage, _ envelope: Envelope, batch: Operation?) -> Reply {
+    func acceptNotification(
+        _ message: IncomingMessage, _ envelope: Envelope, _ standing: SessionAuthority.Standing?, batch: Operation?
+    ) -> Reply {
         do throws(Refusal) {
             let bytes = message.bytes.span
             // Over HTTP a modern request is cancelled by closing its stream; no notification is defined.
             if envelope.params.meta.isModern, message.channel == nil { return Reply(status: 202) }
-            let session = try self.session(of: message, batch: batch)
+            let session = try self.session(of: message, standing, batch: batch)
             if RequestMethod(envelope.method, in: bytes) == .cancelled,
                 let holder = message.channel?.holder ?? session,
                 let key = RequestKey(envelope.params.member("requestId", in: bytes), in: bytes)
@@ -76,9 +119,11 @@ extension Dispatcher {
     }
 
     /// Accepts an answer of a client to a question; one that nobody waits for is ignored.
-    func acceptResponse(_ message: IncomingMessage, _ envelope: Envelope, batch: Operation?) -> Reply {
+    func acceptResponse(
+        _ message: IncomingMessage, _ envelope: Envelope, _ standing: SessionAuthority.Standing?, batch: Operation?
+    ) -> Reply {
         do throws(Refusal) {
-            guard let session = try self.session(of: message, batch: batch) else {
+            guard let session = try self.session(of: message, standing, batch: batch) else {
                 throw Refusal(400, .invalidRequest, "An answer needs the Mcp-Session-Id of the session that was asked.")
             }
             let bytes = message.bytes.span
@@ -133,19 +178,42 @@ extension Dispatcher {
     }
 
     /// Ends the session that an HTTP DELETE names (2025-11-25, transports, session management).
-    package func endSession(_ message: IncomingMessage) -> Reply {
+    ///
+    /// Its state goes with it, durably, before the answer.
+    package func endSession(_ message: IncomingMessage) -> Dispatch {
         do throws(Refusal) {
-            guard let session = try self.legacySession(message) else {
-                return self.refuse(Refusal(400, .invalidRequest, "DELETE ends a session; it needs Mcp-Session-Id."))
+            let start = self.environment.monotonicNanoseconds()
+            let standing = self.standing(of: message)
+            let lookUp = try self.lookUp(standing, message, Envelope(), start) { self.endSession(message) }
+            if let lookUp { return lookUp }
+            guard let session = try self.session(of: standing) else {
+                throw Refusal(400, .invalidRequest, "DELETE ends a session; it needs Mcp-Session-Id.")
             }
-            let now = self.environment.wallTime()
-            guard self.sessions.end(session, now: now) else { throw Refusal.sessionNotFound }
-            self.held.end(session.id)
-            OperationMetrics.recordSession(now.since(session.created))
-            return Reply(status: 204)
+            guard let state = self.state else { return .reply(self.end(session)) }
+            let operation = Operation(
+                message: message, envelope: Envelope(), method: .other, revision: session.revision, session: session,
+                startNanoseconds: start)
+            return try self.runLater(operation) {
+                let name = ObjectName(StateObjectID(bits: session.id), .session, account: state.account(of: message))
+                do {
+                    try await state.engine.delete(name, tombstone: max(session.expiry, self.environment.wallTime()))
+                    return self.end(session)
+                } catch {
+                    return self.refuse(self.refusal(for: error, of: operation, name: "session"))
+                }
+            }
         } catch {
-            return self.refuse(error)
+            return .reply(self.refuse(error))
         }
+    }
+
+    /// Ends what a session holds in memory.
+    private func end(_ session: SessionToken) -> Reply {
+        let now = self.environment.wallTime()
+        guard self.sessions.end(session, now: now) else { return self.refuse(.sessionNotFound) }
+        self.held.end(session.id)
+        OperationMetrics.recordSession(now.since(session.created))
+        return Reply(status: 204)
     }
 }
 

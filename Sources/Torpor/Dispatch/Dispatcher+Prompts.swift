@@ -16,6 +16,7 @@ extension Dispatcher {
         try self.prepareToAsk(operation)
         return try self.runLater(operation) {
             do {
+                try await call.redeemState()
                 let result = try await prompt.render(arguments, call)
                 return self.inputRequired(operation) ?? self.finish(operation, result, prompt)
             } catch {

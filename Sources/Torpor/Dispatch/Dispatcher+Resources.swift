@@ -84,6 +84,7 @@ extension Dispatcher {
         let call = Call(operation, self, name: uri)
         return try self.runLater(operation) {
             do {
+                try await call.redeemState()
                 let contents = try await read(call)
                 // A resource that is there has contents; no contents means that it is not (2026-07-28, resources,
                 // errors).

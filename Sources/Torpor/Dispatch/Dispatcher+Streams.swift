@@ -49,7 +49,7 @@ extension Dispatcher {
     /// client lost (2025-11-25, transports, listening for messages; resumability).
     package func openStream(_ message: IncomingMessage) -> Dispatch {
         do throws(Refusal) {
-            guard let session = try self.legacySession(message) else {
+            guard let session = try self.session(of: self.standing(of: message)) else {
                 throw Refusal(
                     405, .invalidRequest, "GET opens a stream of a session; it needs Mcp-Session-Id. Use POST.")
             }

@@ -30,8 +30,11 @@ extension Dispatcher {
             try self.prepareToAsk(operation)
             return try self.runLater(operation) {
                 do {
+                    try await call.redeemState()
                     let result = try await handler(call)
-                    return self.inputRequired(operation) ?? self.finish(operation, tool, result)
+                    if let reply = self.inputRequired(operation) { return reply }
+                    try await call.forgetSteps()
+                    return self.finish(operation, tool, result)
                 } catch {
                     return self.inputRequired(operation) ?? self.fail(operation, tool, error)
                 }
@@ -147,6 +150,12 @@ extension Dispatcher {
         switch error {
         case let error as ToolError:
             return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
+        // What the model can mend, or should know of; the client program tries again by itself otherwise.
+        case let error as StateError where !error.isRetryable:
+            return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
+        case is StateError:
+            return self.fail(
+                operation, tool: tool, self.refusal(for: error, of: operation, name: tool.tool.description.name))
         case let error as MCPError where error.code == .missingClientCapability && !operation.isModern:
             return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
         case is MCPError, is CancellationError:

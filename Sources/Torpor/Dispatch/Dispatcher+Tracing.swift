@@ -3,7 +3,7 @@ package import Tracing
 extension Dispatcher {
     /// Runs a call inside a span of the trace that the request belongs to (2026-07-28, `_meta`; W3C Trace Context), if
     /// anybody traces.
-    func traced(_ operation: Operation, _ body: @Sendable () async -> Reply) async -> Reply {
+    func traced(_ operation: Operation, _ body: @Sendable () async -> Dispatch) async -> Dispatch {
         guard let tracer = self.environment.tracer else { return await body() }
         return await tracer.withAnySpan(
             operation.method.name.description, context: self.context(of: operation, tracer), ofKind: .server

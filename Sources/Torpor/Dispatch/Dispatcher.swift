@@ -1,4 +1,5 @@
 import Logging
+import TorporEngine
 
 /// Takes messages from transports and answers them from one immutable table.
 ///
@@ -14,14 +15,19 @@ package final class Dispatcher: Sendable {
     let listens: ListenGate
     let held: SessionTable
     let streamBudget: ByteBudget
+    /// Where state is kept; `nil` for a server that keeps none.
+    package let state: StateService?
     let metrics = OperationMetrics()
 
     let inlineNanosecondsMax: Int64
 
     package init(
         server: MCPServer, sessions: SessionAuthority, limits: CallLimits = CallLimits(),
-        streams: StreamLimits = StreamLimits(), environment: DispatcherEnvironment
+        streams: StreamLimits = StreamLimits(), state: StateService? = nil, environment: DispatcherEnvironment
     ) {
+        precondition(
+            state != nil || server.table.states.isEmpty, "a server that declares state is given a StateService")
+        self.state = state
         self.table = server.table
         self.sessions = sessions
         self.limits = limits
@@ -69,10 +75,17 @@ package final class Dispatcher: Sendable {
             return .reply(
                 self.refuse(Refusal(400, .parseError, "The body is no JSON: \(error.reason) at byte \(offset).")))
         }
+        let standing = batch == nil ? self.standing(of: message) : nil
+        do {
+            let lookUp = try self.lookUp(standing, message, envelope, start) { self.dispatch(message, batch: nil) }
+            if let lookUp { return lookUp }
+        } catch {
+            return .reply(self.refuse(error, id: envelope.id, in: message.bytes))
+        }
         switch envelope.shape {
         case .request:
             do {
-                return try self.start(self.classify(message, envelope, start, batch: batch))
+                return try self.start(self.classify(message, envelope, start, standing, batch: batch))
             } catch {
                 self.metrics.record(
                     RequestMethod(envelope.method, in: message.bytes.span), tool: nil,
@@ -80,13 +93,13 @@ package final class Dispatcher: Sendable {
                     nanoseconds: self.environment.monotonicNanoseconds() - start)
                 return .reply(self.refuse(error, id: envelope.id, in: message.bytes))
             }
-        case .notification: return .reply(self.acceptNotification(message, envelope, batch: batch))
-        case .response: return .reply(self.acceptResponse(message, envelope, batch: batch))
+        case .notification: return .reply(self.acceptNotification(message, envelope, standing, batch: batch))
+        case .response: return .reply(self.acceptResponse(message, envelope, standing, batch: batch))
         case .batch where batch != nil:
             return .reply(self.refuse(Refusal(400, .invalidRequest, "A batch holds messages, not batches.")))
         case .batch:
             do {
-                return try self.dispatchBatch(message, envelope, start)
+                return try self.dispatchBatch(message, envelope, start, standing)
             } catch {
                 return .reply(self.refuse(error))
             }
@@ -97,7 +110,8 @@ package final class Dispatcher: Sendable {
 
     /// Decides the era of a request and makes that era's checks. First match wins.
     private func classify(
-        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64, batch: Operation?
+        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64, _ standing: SessionAuthority.Standing?,
+        batch: Operation?
     ) throws(Refusal) -> Operation {
         let bytes = message.bytes.span
         let method = RequestMethod(envelope.method, in: bytes)
@@ -122,7 +136,7 @@ package final class Dispatcher: Sendable {
                 message: message, envelope: envelope, method: method, revision: batch.revision,
                 session: batch.session, startNanoseconds: start, batch: batch)
         }
-        let session = try self.legacySession(message)
+        let session = try self.session(of: standing)
         if message.headers.protocolVersion != nil, named == nil {
             let served = ProtocolRevision.allCases.map { JSONValue.string($0.rawValue) }
             throw Refusal(
@@ -288,6 +302,8 @@ package final class Dispatcher: Sendable {
             default: return Refusal(200, error.code, error.message, data: error.data)
             }
         case let error as ToolError: return Refusal(200, .internalError, error.message)
+        case let error as StateError: return Refusal(error)
+        case let error as EngineError: return Refusal(StateError(error))
         case is CancellationError: return Refusal(200, .internalError, "The call was cancelled.")
         default:
             self.environment.logger.error(

@@ -1,4 +1,5 @@
 import Synchronization
+import TorporEngine
 
 /// One request under way: its message, what the checks made of it, and what has left it. The only object that a request
 /// allocates for itself.
@@ -57,6 +58,12 @@ final class Operation: Sendable {
         var logSecond: Int64 = 0
         /// The questions to its client, once there is one.
         var interview: Interview?
+        /// What the call does with state; begun at its first use.
+        var stateUse: StateUse?
+        /// Changes that are told once everything that the call has seen is durable.
+        var announcements: [ServerChange] = []
+        /// The run has a record of steps that must not happen twice.
+        var hasDoneSteps = false
         /// What the handler has done that it must not do twice.
         var unrepeatable: String?
     }

@@ -4,7 +4,21 @@ import Synchronization
 package struct PendingCall: Sendable {
     let dispatcher: Dispatcher
     let operation: Operation
-    let body: @Sendable () async -> Reply
+    private let body: @Sendable () async -> Dispatch
+
+    /// A call whose handler is `body`.
+    init(dispatcher: Dispatcher, operation: Operation, body: @escaping @Sendable () async -> Reply) {
+        self.dispatcher = dispatcher
+        self.operation = operation
+        self.body = { .reply(await body()) }
+    }
+
+    /// A message that something has to be looked up for, before `next` dispatches it.
+    init(dispatcher: Dispatcher, operation: Operation, next: @escaping @Sendable () async -> Dispatch) {
+        self.dispatcher = dispatcher
+        self.operation = operation
+        self.body = next
+    }
 
     /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy
     /// one.
@@ -37,7 +51,14 @@ package struct PendingCall: Sendable {
             self.dispatcher.leave(self.operation)
             return .withdrawn
         }
-        let reply = await self.dispatcher.traced(self.operation, self.body)
+        let reply: Reply
+        switch await self.dispatcher.traced(self.operation, self.body) {
+        case .reply(let made): reply = await self.dispatcher.passed(self.operation, made)
+        case .call(let call):
+            self.dispatcher.leave(self.operation)
+            return await call.run(over: carrier, as: name)
+        case .stream: preconditionFailure("a stream is not opened by looking something up")
+        }
         // What belongs to a batch is answered with it.
         if let channel = self.operation.message.channel, self.operation.batch == nil {
             let end = await self.deliver(self.end(reply), to: channel)

@@ -18,6 +18,9 @@ package final class ServerTable: Sendable {
     let inputRequiredEnd: [UInt8]
     /// The changes that the server declares, and the way to those who want to hear of them.
     let announces: ServerChanges
+    /// The states that the server declares.
+    let states: [StateDeclaration]
+    let stateResources: [StateResourceDeclaration]
     package let changes = ChangeFeed()
     /// The result of `server/discover`.
     let discovery: [UInt8]
@@ -29,6 +32,10 @@ package final class ServerTable: Sendable {
         self.implementation = definition.implementation
         self.lists = definition.lists
         self.announces = definition.announces
+        self.states = definition.states
+        StateDeclaration.check(definition.states)
+        self.stateResources = definition.stateResources
+        StateResourceDeclaration.check(definition.stateResources, definition.states)
         self.tools = NameTable(definition.tools.map { ($0.description.name, CompiledTool($0)) }, of: "tools")
         self.resources = NameTable(definition.resources.map { ($0.description.uri, $0) }, of: "resources")
         self.templates = definition.templates

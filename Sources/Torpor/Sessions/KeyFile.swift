@@ -28,12 +28,14 @@ public struct KeyFile: Sendable {
         SealingKeys(try self.entries().map { SymmetricKey(data: $0.secret) })
     }
 
-    /// Puts a new key first, and drops those that were replaced longer than `sessionLifetime` ago: nothing that they
-    /// sealed is valid any more. The file is replaced in one step; running servers notice within seconds.
+    /// Puts a new key first, and drops those that were replaced longer than `time` ago: what they sealed is not honoured
+    /// from then on. The file is replaced in one step; running servers notice within seconds.
+    /// - Parameter time: How long a session may last that is not used: the ``StateLimits/retention`` of its state, which
+    ///   is at least the lifetime of a session without any.
     /// - Returns: How many keys the file has now, and how many were dropped.
-    public func rotate(sessionLifetime: Duration) throws(KeyFileError) -> (kept: Int, dropped: Int) {
+    public func rotate(keepingFor time: Duration) throws(KeyFileError) -> (kept: Int, dropped: Int) {
         let entries = try self.entries()
-        let horizon = Self.now - Int64(sessionLifetime.secondsRoundedUp)
+        let horizon = Self.now - Int64(time.secondsRoundedUp)
         var kept = [Entry(created: Self.now, secret: Self.newSecret())]
         for (index, entry) in entries.enumerated() {
             // The moment a key stopped sealing is the making of the key before it in the file.

@@ -2,8 +2,8 @@ public import Crypto
 
 /// The keys that seal session ids. The first seals; all of them open.
 ///
-/// Rotation: put a new key first and keep the old ones for at least one session lifetime, so that what they sealed is
-/// still honoured.
+/// Rotation: put a new key first and keep the old ones for as long as the state of a session is kept that nobody uses,
+/// so that what they sealed is still honoured.
 public struct SealingKeys: Sendable {
     struct Key: Sendable {
         /// Names the key inside what it sealed: four bytes of its digest.

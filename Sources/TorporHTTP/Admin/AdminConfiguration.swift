@@ -1,3 +1,6 @@
+package import Torpor
+package import TorporJSON
+
 /// Where the admin listener listens, whom it answers, and its limits.
 package struct AdminConfiguration: Sendable {
     /// Name or address to listen on. Default `127.0.0.1`.
@@ -13,13 +16,18 @@ package struct AdminConfiguration: Sendable {
     package var connectionsMax: Int
     /// How long a connection may wait for a request, or for the rest of one, before it is closed. Default 10 s.
     package var idleTimeout: Duration
+    /// Who may look at state and act on it: any bearer of a token of this file, who then has to show one on loopback, too.
+    ///
+    /// Default none: on loopback everybody, and nobody on a listener beyond. Health and metrics never need a token.
+    package var tokens: TokenFile?
 
     package init(
         host: String = "127.0.0.1",
         port: Int = 9464,
         allowedHosts: [String] = [],
         connectionsMax: Int = 64,
-        idleTimeout: Duration = .seconds(10)
+        idleTimeout: Duration = .seconds(10),
+        tokens: TokenFile? = nil
     ) {
         precondition(connectionsMax > 0, "a listener accepts at least one connection")
         precondition(idleTimeout > .zero, "an idle timeout is positive")
@@ -28,6 +36,7 @@ package struct AdminConfiguration: Sendable {
         self.allowedHosts = allowedHosts
         self.connectionsMax = connectionsMax
         self.idleTimeout = idleTimeout
+        self.tokens = tokens
     }
 }
 
@@ -39,15 +48,32 @@ package struct AdminSources: Sendable {
     package var liveness: @Sendable () -> HealthReport
     /// Whether the process should be sent requests now.
     package var readiness: @Sendable () -> HealthReport
+    /// What operators may look at and do beyond that; `nil` for nothing.
+    package var operations: AdminOperations?
 
     package init(
         metricsText: @escaping @Sendable () -> String,
         liveness: @escaping @Sendable () -> HealthReport,
-        readiness: @escaping @Sendable () -> HealthReport
+        readiness: @escaping @Sendable () -> HealthReport,
+        operations: AdminOperations? = nil
     ) {
         self.metricsText = metricsText
         self.liveness = liveness
         self.readiness = readiness
+        self.operations = operations
+    }
+}
+
+/// What the pages below `/debug` show and do.
+package struct AdminOperations: Sendable {
+    /// What `/debug/memory` tells beside the state: memory, descriptors, tables with their bounds. Must not block.
+    package var process: @Sendable () -> JSONObject
+    /// The server's state; `nil` for a server that keeps none.
+    package var state: StateOperations?
+
+    package init(process: @escaping @Sendable () -> JSONObject, state: StateOperations?) {
+        self.process = process
+        self.state = state
     }
 }
 

@@ -6,10 +6,10 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Serves health checks and metrics to operators, on a port and an event loop of its own.
+/// Serves health checks, metrics and what operators look at and do, on a port and an event loop of its own.
 ///
-/// Requests are answered on that loop, not on the shared thread pool: a pool whose threads are all blocked cannot stop
-/// `/livez` from saying so.
+/// Health and metrics are answered on that loop, not on the shared thread pool: a pool whose threads are all blocked
+/// cannot stop `/livez` from saying so.
 package struct AdminListener: Service {
     /// What it listens on, once it does.
     package struct Address: Equatable, Sendable {
@@ -19,6 +19,7 @@ package struct AdminListener: Service {
 
     private let configuration: AdminConfiguration
     private let responder: AdminResponder
+    private let debug: AdminDebug
     private let logger: Logger
     private let onListening: @Sendable (Address) async -> Void
 
@@ -31,6 +32,7 @@ package struct AdminListener: Service {
     ) {
         self.configuration = configuration
         self.responder = AdminResponder(configuration: configuration, sources: sources)
+        self.debug = AdminDebug(sources.operations)
         self.logger = logger
         self.onListening = onListening
     }
@@ -74,7 +76,17 @@ package struct AdminListener: Service {
             eventLoopGroup: group,
             logger: self.logger,
             responder: { request, writer, _ in
-                let response = self.responder.respond(to: request.head)
+                let response: AdminResponder.Response
+                switch self.responder.answer(to: request.head) {
+                case .response(let answer): response = answer
+                case .ask(let question):
+                    switch await self.debug.answer(to: question, body: request.body) {
+                    case .response(let answer): response = answer
+                    case .lines(let lines, let slot):
+                        let head = HTTPResponse(status: .ok, headerFields: AdminResponder.Response.lineFields)
+                        return try await writer.write(response: head, body: AdminDebug.body(lines, slot))
+                    }
+                }
                 let head = HTTPResponse(status: response.status, headerFields: response.fields)
                 let body = request.method == .head ? "" : response.body
                 try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(string: body)))

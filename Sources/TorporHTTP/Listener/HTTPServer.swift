@@ -43,34 +43,38 @@ public final class HTTPServer: Service {
     ///   - authentication: Who may call. Beyond loopback it is required, unless the configuration allows anonymous
     ///     callers there.
     ///   - keys: The keys that seal session ids. Default: made anew, so that sessions end with the process.
+    ///   - state: Where the server's state is kept; the listener runs it. Default: in memory, for a server that declares
+    ///     any.
     ///   - sessionLifetime: How long a session that keeps no state is honoured. Default 24 h.
     ///   - onListening: Called with the port once the listener accepts connections.
     public convenience init(
         _ server: MCPServer, configuration: HTTPConfiguration = HTTPConfiguration(),
         authentication: Authentication = .none,
         keys: SealingKeys = .perProcess(), sessionLifetime: Duration = .seconds(86_400),
-        limits: CallLimits = CallLimits(), streams: StreamLimits = StreamLimits(),
+        limits: CallLimits = CallLimits(), streams: StreamLimits = StreamLimits(), state: StateService? = nil,
         logger: Logger = Logger(label: "torpor"), onListening: (@Sendable (Int) -> Void)? = nil
     ) {
         self.init(
             server, configuration: configuration, authentication: authentication, keys: keys,
             sessionLifetime: sessionLifetime,
-            limits: limits, streams: streams, environment: DispatcherEnvironment(logger: logger), monitor: nil,
+            limits: limits, streams: streams, state: state,
+            environment: DispatcherEnvironment(logger: logger), monitor: nil,
             onListening: onListening)
     }
 
     /// - Parameter monitor: Gets a heartbeat of each event loop, once a second.
     package init(
         _ server: MCPServer, configuration: HTTPConfiguration, authentication: Authentication, keys: SealingKeys,
-        sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, environment: DispatcherEnvironment,
+        sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, state: StateService?,
+        environment: DispatcherEnvironment,
         monitor: ProgressMonitor?,
         onListening: (@Sendable (Int) -> Void)?
     ) {
-        // Without a store nothing outlives a session but its id, so tokens of any process with the same keys are at
-        // home here.
-        self.sessions = SessionAuthority(keys: keys, lifetime: sessionLifetime, store: 0)
+        let state = server.stateService(state)
+        self.sessions = SessionAuthority(keys: keys, lifetime: sessionLifetime, service: state)
         let dispatcher = Dispatcher(
-            server: server, sessions: self.sessions, limits: limits, streams: streams, environment: environment)
+            server: server, sessions: self.sessions, limits: limits, streams: streams, state: state,
+            environment: environment)
         self.listener = ListenerState(
             dispatcher: dispatcher, configuration: configuration, authentication: authentication,
             logger: environment.logger)
@@ -104,7 +108,12 @@ public final class HTTPServer: Service {
                     "listening at \(configuration.host) would let anybody in: use --auth token-file=PATH, or --insecure if that is meant"
             )
         }
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoopCount)
+        guard let state = self.listener.dispatcher.state else { return try await self.serve() }
+        try await state.run { try await self.serve() }
+    }
+
+    private func serve() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: self.listener.configuration.eventLoopCount)
         do {
             try await self.serve(on: group)
         } catch {

@@ -350,7 +350,7 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
                 self.act(on: self.listener.dispatcher.openStream(message), exchange)
             case (.delete, .mcp):
                 let message = self.listener.message(request, principal, accepted, address: self.address)
-                self.send(self.listener.dispatcher.endSession(message), exchange)
+                self.act(on: self.listener.dispatcher.endSession(message), exchange)
             case (.get, .sse): try self.openChannel(request, principal, exchange)
             case (.post, .sseMessages): self.send(try self.receive(request, principal), exchange)
             case (_, .mcp):

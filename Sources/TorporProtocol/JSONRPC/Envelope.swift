@@ -24,6 +24,9 @@ package struct Envelope: Sendable {
         }
     }
 
+    /// Of no message.
+    package init() {}
+
     package private(set) var shape = Shape.invalid("The message is no JSON object.")
     /// A string or an integer; absent when the message has no id that could be echoed.
     package private(set) var id = JSONSlice()

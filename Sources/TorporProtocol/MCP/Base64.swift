@@ -35,6 +35,23 @@ package enum Base64 {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// Decodes standard base64 with padding; `nil` for stray characters, lengths, bits or padding: one value has one
+    /// spelling.
+    package static func decode(_ text: [UInt8]) -> [UInt8]? {
+        guard text.count % 4 == 0 else { return nil }
+        let padding = text.suffix(2).reversed().prefix { $0 == UInt8(ascii: "=") }.count
+        var urlSafe = Array(text.dropLast(padding))
+        for index in urlSafe.indices {
+            switch urlSafe[index] {
+            case UInt8(ascii: "+"): urlSafe[index] = UInt8(ascii: "-")
+            case UInt8(ascii: "/"): urlSafe[index] = UInt8(ascii: "_")
+            case UInt8(ascii: "-"), UInt8(ascii: "_"): return nil
+            default: break
+            }
+        }
+        return self.decodeURLSafe(urlSafe)
+    }
+
     /// Decodes URL-safe base64 without padding; `nil` for stray characters, lengths or bits: one value has one
     /// spelling.
     package static func decodeURLSafe(_ text: [UInt8]) -> [UInt8]? {

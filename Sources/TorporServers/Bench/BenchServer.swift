@@ -14,6 +14,7 @@ enum BenchServer {
         ) {
             self.tools
             self.streamTools
+            self.stateTools
             Resource(
                 "bench://about", name: "about", description: "What this server is for.",
                 text: "The tools of this server echo, sleep, fail and answer with many bytes, to measure and to try.\n"

@@ -1,18 +1,10 @@
 import Torpor
 
-/// What a workbench holds at most. Reaching a limit is a tool error that names it and changes nothing.
+/// What the tools of a workbench take at most. Reaching a limit is a tool error that names it and changes nothing.
 ///
-/// Lengths are in Unicode scalars, as JSON Schema counts them. What contents take is counted as it lies in memory.
+/// What a space holds in all is limited as every state object is. Lengths are in Unicode scalars, as JSON Schema counts
+/// them.
 enum WorkbenchLimits {
-    /// The contents of one space.
-    static let spaceMax = ByteCount.mebibytes(8)
-    /// Notes, keys and tables of one space, together.
-    static let entryCountMax = 10_000
-    /// Principals with something in their space.
-    static let spaceCountMax = 1_000
-    /// The contents of all spaces.
-    static let contentsMax = ByteCount.mebibytes(256)
-
     /// A note's text, a value, a cell; in UTF-8.
     static let textMax = ByteCount.kibibytes(256)
     /// Titles, keys, and the names of tables and columns.
@@ -40,9 +32,9 @@ enum WorkbenchLimits {
     static let embeddedTextMax = ByteCount.kibibytes(64)
 }
 
-/// What things take in memory.
+/// What rows and answers take in memory.
 enum Weight {
-    /// A note, key or table: its place in a dictionary, and what it holds beside texts.
+    /// A table, beside texts.
     static let entry = 256
     static let column = 64
     static let row = 48

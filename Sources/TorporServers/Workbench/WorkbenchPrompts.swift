@@ -1,28 +1,47 @@
 import Torpor
 
 extension Workbench {
-    @ServerBuilder var prompts: [any ServerComponent] {
+    @ServerBuilder static var prompts: [any ServerComponent] {
         Prompt(
             "summarize_notes", "Sums up the notes on a topic, with the notes themselves.", title: "Summarize notes",
             arguments: [
                 PromptArgument(
                     "topic", "A tag, a title, or words that the notes have.", required: true,
-                    completer: Completer { try await self.topics(matching: $0) })
+                    completer: Completer { try await self.topics(matching: $0) }),
+                self.spaceArgument,
             ]
         ) { arguments, call in
-            try await self.summarizeNotes(arguments["topic"] ?? "", call)
+            try await self.inSpace(arguments, call) { try await self.summarizeNotes(arguments["topic"] ?? "", $0) }
         }
         Prompt(
             "plan_work", "Plans the way to a goal, from what the workbench knows of it.", title: "Plan work",
-            arguments: [PromptArgument("goal", "What is to be reached.", required: true)]
+            arguments: [PromptArgument("goal", "What is to be reached.", required: true), self.spaceArgument]
         ) { arguments, call in
-            try await self.planWork(arguments["goal"] ?? "", call)
+            try await self.inSpace(arguments, call) { try await self.planWork(arguments["goal"] ?? "", $0) }
         }
     }
 
-    private func summarizeNotes(_ topic: String, _ call: Call) async throws -> PromptResult {
-        let space = try await self.store.space(of: call.principal)
-        let notes = EmbeddedNotes(space.notes(on: topic, needsEveryWord: true))
+    private static let spaceArgument = PromptArgument(
+        "space", "The handle of a space, as create_space answered it. Default: your own, if you have one.")
+
+    /// Runs `body` with the space that is meant.
+    /// - Throws: ``MCPError`` when there is none.
+    private static func inSpace(
+        _ arguments: PromptArguments, _ call: Call, _ body: (Space) async throws -> PromptResult
+    ) async throws -> PromptResult {
+        guard let space = Space(named: arguments["space"], call) else {
+            throw MCPError.invalidParams(
+                "No space was named. Make one with create_space, and give its handle as space.")
+        }
+        do {
+            return try await body(space)
+        } catch let error as StateError where error.code == .missing {
+            throw MCPError.invalidParams(error.message)
+        }
+    }
+
+    private static func summarizeNotes(_ topic: String, _ space: Space) async throws -> PromptResult {
+        let notes = try await EmbeddedNotes(space.notes(on: topic, needsEveryWord: true), of: space)
         guard !notes.isEmpty else {
             return PromptResult([
                 .user(
@@ -41,9 +60,8 @@ extension Workbench {
         return PromptResult([.user(request)] + notes.messages)
     }
 
-    private func planWork(_ goal: String, _ call: Call) async throws -> PromptResult {
-        let space = try await self.store.space(of: call.principal)
-        let notes = EmbeddedNotes(space.notes(on: goal.contentWords, needsEveryWord: false))
+    private static func planWork(_ goal: String, _ space: Space) async throws -> PromptResult {
+        let notes = try await EmbeddedNotes(space.notes(on: goal.contentWords, needsEveryWord: false), of: space)
         var request = """
             Make a plan for this goal: \(goal)
 
@@ -52,10 +70,9 @@ extension Workbench {
             with the plan, save it with save_note under the title "Plan: …", tagged plan, and note progress there with \
             append_note.
             """
-        if !space.tables.isEmpty {
-            request += "\n\nTables: " + space.tables.keys.sorted().joined(separator: ", ") + "."
-        }
-        let keys = space.memory(under: "").prefix(Self.namedKeysMax).map(\.key)
+        let tables = try await space.tableHeads()
+        if !tables.isEmpty { request += "\n\nTables: " + tables.map(\.name).joined(separator: ", ") + "." }
+        let keys = try await space.memory.entries(limit: self.namedKeysMax).map(\.value.key)
         if !keys.isEmpty { request += "\n\nRemembered keys: " + keys.joined(separator: ", ") + "." }
         request +=
             notes.isEmpty
@@ -66,8 +83,8 @@ extension Workbench {
     private static let namedKeysMax = 100
 
     /// Tags first, then titles.
-    private func topics(matching completion: Completion) async throws -> [String] {
-        let notes = try await self.store.space(of: completion.call.principal).notes()
+    private static func topics(matching completion: Completion) async throws -> [String] {
+        let notes = try await self.found { try await Space(of: completion)?.noteHeads() } ?? []
         let tags = Set(notes.flatMap(\.tags))
         let titles = notes.map(\.title).filter { !tags.contains($0) }
         return (tags.sorted() + titles).beginning(with: completion.value)
@@ -83,37 +100,37 @@ extension String {
 
 /// The notes that a prompt embeds, as far as there is room.
 private struct EmbeddedNotes {
-    private var notes: [Note] = []
+    private(set) var messages: [PromptMessage] = []
     private var omitted: [String] = []
 
     /// - Parameter found: The best first.
-    init(_ found: [Note]) {
+    init(_ found: [NoteHead], of space: Space) async throws {
         var byteCount = 0
-        for note in found {
-            let size = note.text.utf8.count
+        for head in found {
             let fits =
-                self.notes.count < WorkbenchLimits.embeddedNotesMax
-                && byteCount + size <= WorkbenchLimits.embeddedTextMax.bytes
-            if fits {
-                byteCount += size
-                self.notes.append(note)
+                self.messages.count < WorkbenchLimits.embeddedNotesMax
+                && byteCount + head.byteCount <= WorkbenchLimits.embeddedTextMax.bytes
+            // Its text may have been changed or deleted since it was found.
+            if fits, let note = try await Workbench.found({ try await space.note(head.title) }),
+                byteCount + note.head.byteCount <= WorkbenchLimits.embeddedTextMax.bytes
+            {
+                byteCount += note.head.byteCount
+                self.messages.append(.user(.resource(.text(note.text, uri: space.uri(of: note.head)))))
             } else {
-                self.omitted.append(note.title)
+                self.omitted.append(head.title)
             }
         }
     }
 
-    var isEmpty: Bool { self.notes.isEmpty && self.omitted.isEmpty }
+    var isEmpty: Bool { self.messages.isEmpty && self.omitted.isEmpty }
 
     /// How many there are, for a sentence.
     var summary: String {
-        guard !self.omitted.isEmpty else { return "all \(self.notes.count) of them" }
+        guard !self.omitted.isEmpty else { return "all \(self.messages.count) of them" }
         let named = self.omitted.prefix(Self.namedMax).map { "\"\($0)\"" }.joined(separator: ", ")
-        let total = self.notes.count + self.omitted.count
-        return "\(self.notes.count) of \(total); read the others with read_note, such as \(named)"
+        let total = self.messages.count + self.omitted.count
+        return "\(self.messages.count) of \(total); read the others with read_note, such as \(named)"
     }
-
-    var messages: [PromptMessage] { self.notes.map { .user(.resource(.text($0.text, uri: $0.uri))) } }
 
     private static let namedMax = 10
 }

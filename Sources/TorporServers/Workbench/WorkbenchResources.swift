@@ -1,54 +1,80 @@
 import Torpor
 
 extension Workbench {
-    @ServerBuilder var resources: [any ServerComponent] {
+    @ServerBuilder static var resources: [any ServerComponent] {
         Resource(
-            "workbench://guide", name: "guide", description: "What the workbench keeps, how to use it, and its limits.",
-            title: "Guide",
-            mimeType: "text/markdown", text: Self.guide)
+            "workbench://guide", name: "guide",
+            description: "What the workbench keeps, for whom and for how long, how to use it, and its limits.",
+            title: "Guide", mimeType: "text/markdown", caching: .shared(.seconds(3_600))
+        ) { call in
+            [.text(self.guide(call.stateLimits), uri: "workbench://guide", mimeType: "text/markdown")]
+        }
         ResourceTemplate(
             "note:///{title}", name: "note", description: "A note, by its title.", title: "Note",
-            mimeType: "text/plain",
-            completions: ["title": Completer { try await self.titles(matching: $0) }],
-            list: { call in
-                try await self.store.space(of: call.principal).notes.values.map(\.resource)
-            },
+            mimeType: "text/plain", completions: ["title": self.titles],
+            list: { call in try await Space.own(of: call)?.noteHeads().map(\.resource) ?? [] },
+            read: { variables, call in try await self.readNote(variables, Space.own(of: call)) })
+        ResourceTemplate(
+            "note://{space}/{title}", name: "note_in_space", description: "A note in a space that create_space made.",
+            title: "Note in a space", mimeType: "text/plain", completions: ["title": self.titles],
             read: { variables, call in
-                guard let note = try await self.store.space(of: call.principal).notes[variables["title"]] else {
-                    throw MCPError.resourceNotFound(variables.uri)
-                }
-                return [.text(note.text, uri: variables.uri)]
+                try await self.readNote(variables, Space(call, StateHandle(variables["space"])))
             })
         ResourceTemplate(
             "table:///{name}", name: "table", description: "A table as CSV, by its name.", title: "Table",
-            mimeType: "text/csv",
-            completions: ["name": Completer { try await self.tableNames(matching: $0) }],
-            list: { call in
-                try await self.store.space(of: call.principal).tables.values.map(\.resource)
-            },
+            mimeType: "text/csv", completions: ["name": self.tableNames],
+            list: { call in try await Space.own(of: call)?.tableHeads().map(\.resource) ?? [] },
+            read: { variables, call in try await self.readTable(variables, Space.own(of: call)) })
+        ResourceTemplate(
+            "table://{space}/{name}", name: "table_in_space",
+            description: "A table as CSV, in a space that create_space made.", title: "Table in a space",
+            mimeType: "text/csv", completions: ["name": self.tableNames],
             read: { variables, call in
-                guard let table = try await self.store.space(of: call.principal).tables[variables["name"]] else {
-                    throw MCPError.resourceNotFound(variables.uri)
-                }
-                let text = CSV.text(columns: table.columns, rows: table.rows.lazy.map(\.cells))
-                return [.text(text, uri: variables.uri, mimeType: "text/csv")]
+                try await self.readTable(variables, Space(call, StateHandle(variables["space"])))
             })
     }
 
-    private func titles(matching completion: Completion) async throws -> [String] {
-        let notes = try await self.store.space(of: completion.call.principal).notes()
-        return notes.map(\.title).beginning(with: completion.value)
+    private static func readNote(_ variables: URIVariables, _ space: Space?) async throws -> [ResourceContents] {
+        guard let note = try await self.found({ try await space?.note(variables["title"]) }) else {
+            throw MCPError.resourceNotFound(variables.uri)
+        }
+        return [.text(note.text, uri: variables.uri)]
     }
 
-    private func tableNames(matching completion: Completion) async throws -> [String] {
-        try await self.store.space(of: completion.call.principal).tables.keys.sorted().beginning(with: completion.value)
+    private static func readTable(_ variables: URIVariables, _ space: Space?) async throws -> [ResourceContents] {
+        guard let table = try await self.found({ try await space?.table(variables["name"]) }) else {
+            throw MCPError.resourceNotFound(variables.uri)
+        }
+        let text = CSV.text(columns: table.columns, rows: table.rows.lazy.map(\.cells))
+        return [.text(text, uri: variables.uri, mimeType: "text/csv")]
     }
 
-    private static let guide = """
+    /// What `body` finds; `nil` when there is no such thing, or no such space.
+    static func found<Value>(_ body: () async throws -> Value?) async throws -> Value? {
+        do {
+            return try await body()
+        } catch is ToolError {
+            return nil
+        } catch let error as StateError where error.code == .missing {
+            return nil
+        }
+    }
+
+    private static let titles = Completer { completion in
+        try await Workbench.found { try await Space(of: completion)?.noteHeads() }?
+            .map(\.title).beginning(with: completion.value) ?? []
+    }
+
+    private static let tableNames = Completer { completion in
+        try await Workbench.found { try await Space(of: completion)?.tableHeads() }?
+            .map(\.name).beginning(with: completion.value) ?? []
+    }
+
+    private static func guide(_ limits: StateLimits) -> String {
+        """
         # Workbench
 
-        A place to keep things between calls and conversations. Everything here is yours alone: other principals have \
-        workbenches of their own. Callers without authentication share one.
+        A place to keep things between calls and conversations.
 
         - **Notes** are texts with a title and tags: `save_note`, `append_note`, `read_note`, `list_notes`, \
         `search_notes`, `delete_note`. Each is also a resource, `note:///{title}`.
@@ -57,6 +83,20 @@ extension Workbench {
         - **Tables** have named columns and rows of texts, numbers, true, false or nothing: `create_table`, \
         `insert_rows`, `query_table`, `update_rows`, `delete_rows`, `describe_table`, `list_tables`, `drop_table`. \
         Each is also a resource, `table:///{name}`, in CSV.
+
+        ## Whose it is, and for how long
+
+        - Who authenticates, or started the server as a program of their own, has one space, the same in every \
+        conversation. Nobody else reaches it.
+        - Who does not has one space for each session, and it ends with the session. Without a session (from 2026-07-28 \
+        on) there is none.
+        - Anybody makes more spaces with `create_space` and names them by the argument `space` of every tool, from any \
+        session and without one. Who knows the handle and does not authenticate either has access; an authenticated \
+        caller's spaces are for that caller alone. `list_spaces` lists them, `destroy_space` deletes one. Their notes \
+        and tables are the resources `note://{space}/{title}` and `table://{space}/{name}`.
+
+        A space is kept until nobody has used it for \(limits.retention.text). What a tool has answered is stored: the \
+        server's restarts lose nothing, unless its operator chose a store in memory.
 
         ## Queries
 
@@ -70,8 +110,10 @@ extension Workbench {
 
         | What | At most |
         | - | - |
-        | all contents, as they lie in memory | \(WorkbenchLimits.spaceMax) |
-        | notes, keys and tables together | \(WorkbenchLimits.entryCountMax) |
+        | all contents of a space, and what it takes to find them | \(limits.memory.objectMax) |
+        | values of a space: a note is two, a key or a table one, and so are up to \(RowChunks.rowCountMax) rows | \
+        \(limits.storage.objectValuesMax) |
+        | spaces of one caller | \(limits.storage.accountObjectsMax) |
         | a note's text, a value, a cell | \(WorkbenchLimits.textMax) |
         | a title, a key, a name of a table or column | \(WorkbenchLimits.nameLengthMax) characters |
         | tags of a note | \(WorkbenchLimits.tagCountMax), of \(WorkbenchLimits.tagLengthMax) characters |
@@ -80,21 +122,40 @@ extension Workbench {
         | rows of a table | \(WorkbenchLimits.rowCountMax) |
         | rows inserted by one call | \(WorkbenchLimits.insertedRowsMax) |
         | rows that a query answers | \(WorkbenchLimits.queriedRowsMax), and \(WorkbenchLimits.answerMax) |
-        | callers with something kept | \(WorkbenchLimits.spaceCountMax) |
-        | the contents of all callers | \(WorkbenchLimits.contentsMax) |
 
         """
-}
-
-extension Note {
-    var uri: String { "note:///" + self.title.percentEncoded }
-
-    fileprivate var resource: ResourceDescription {
-        ResourceDescription(uri: self.uri, name: self.title, mimeType: "text/plain", sizeBytes: self.text.utf8.count)
     }
 }
 
-extension Table {
+extension Space {
+    /// The space that a completion is about: the one named beside it, or the caller's own.
+    init?(of completion: Completion) {
+        self.init(named: completion.arguments["space"], completion.call)
+    }
+
+    /// The space of a handle, or the caller's own; `nil` when there is neither.
+    init?(named handle: String?, _ call: Call) {
+        // What was left empty in a form is often sent as an empty text.
+        let handle = handle.flatMap { $0.isEmpty ? nil : StateHandle($0) }
+        if handle == nil, call.needsHandle(of: "space") { return nil }
+        self.init(call, handle)
+    }
+
+    /// The URI of a note in it.
+    func uri(of note: NoteHead) -> String {
+        "note://\(self.handle?.text.percentEncoded ?? "")/" + note.title.percentEncoded
+    }
+}
+
+extension NoteHead {
+    fileprivate var resource: ResourceDescription {
+        ResourceDescription(
+            uri: "note:///" + self.title.percentEncoded, name: self.title, mimeType: "text/plain",
+            sizeBytes: self.byteCount)
+    }
+}
+
+extension TableHead {
     fileprivate var resource: ResourceDescription {
         ResourceDescription(uri: "table:///" + self.name.percentEncoded, name: self.name, mimeType: "text/csv")
     }

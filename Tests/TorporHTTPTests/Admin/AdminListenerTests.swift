@@ -315,7 +315,7 @@ import Testing
 }
 
 /// Runs a listener on a free port for as long as `body` takes, shuts it down gracefully, and waits for its end.
-private func withAdminListener<Result>(
+func withAdminListener<Result>(
     configuration: AdminConfiguration = AdminConfiguration(port: 0),
     sources: AdminSources = .healthy,
     _ body: (_ port: Int) async throws -> Result
@@ -383,9 +383,9 @@ private final class BlockingGate: @unchecked Sendable {
 }
 
 extension AdminSources {
-    fileprivate static let healthy = AdminSources(metricsText: { "" }, liveness: { .healthy }, readiness: { .healthy })
+    static let healthy = AdminSources(metricsText: { "" }, liveness: { .healthy }, readiness: { .healthy })
 }
 
 extension Logger {
-    fileprivate static let quiet = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+    static let quiet = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
 }

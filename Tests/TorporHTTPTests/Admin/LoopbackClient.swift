@@ -40,15 +40,17 @@ final class LoopbackClient: Sendable {
         close(self.socketDescriptor)
     }
 
-    /// Sends a request with an empty body and reads the response, as long as its `Content-Length` says.
+    /// Sends a request and reads the response, as long as its `Content-Length` or its chunks say.
     func request(
         _ method: String,
         _ target: String,
         host: String? = "localhost",
-        fields: [String] = []
+        fields: [String] = [],
+        body: String? = nil
     ) throws -> Response {
-        let lines = ["\(method) \(target) HTTP/1.1"] + (host.map { ["Host: \($0)"] } ?? []) + fields
-        try self.write(lines.joined(separator: "\r\n") + "\r\n\r\n")
+        var lines = ["\(method) \(target) HTTP/1.1"] + (host.map { ["Host: \($0)"] } ?? []) + fields
+        if let body { lines.append("Content-Length: \(body.utf8.count)") }
+        try self.write(lines.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? ""))
         return try self.readResponse(hasBody: method != "HEAD")
     }
 
@@ -89,8 +91,26 @@ final class LoopbackClient: Sendable {
             let name = line.prefix { $0 != ":" }
             fields[name.lowercased()] = String(line.dropFirst(name.count + 1).drop { $0 == " " })
         }
+        if hasBody, fields["transfer-encoding"] == "chunked" {
+            return Response(status: status, fields: fields, body: try self.readChunks())
+        }
         let count = hasBody ? fields["content-length"].flatMap { Int($0) } ?? 0 : 0
         return Response(status: status, fields: fields, body: try self.read(count: count))
+    }
+
+    private func readChunks() throws -> String {
+        // Chunks may end amid a character.
+        var bytes: [UInt8] = []
+        while true {
+            var size = ""
+            while !size.hasSuffix("\r\n") { size += try self.read(count: 1) }
+            guard let count = Int(size.dropLast(), radix: 16) else {
+                throw Failure(what: "no chunk: \(size)", errno: 0)
+            }
+            bytes += try self.readBytes(count: count)
+            _ = try self.read(count: 2)
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+        }
     }
 
     /// Waits until the other side closes; `false` when it sent something instead.
@@ -102,7 +122,9 @@ final class LoopbackClient: Sendable {
         return count <= 0
     }
 
-    private func read(count: Int) throws -> String {
+    private func read(count: Int) throws -> String { String(decoding: try self.readBytes(count: count), as: UTF8.self) }
+
+    private func readBytes(count: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
             let room = count - bytes.count
@@ -113,6 +135,6 @@ final class LoopbackClient: Sendable {
             }
             bytes += chunk
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 }

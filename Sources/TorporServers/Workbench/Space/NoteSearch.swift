@@ -9,34 +9,33 @@ struct NoteSearch {
 
     /// `nil` when none of the words occurs in the note.
     func hit(_ note: Note) -> NoteHit? {
-        let title = FoldedText(note.title)
+        let title = FoldedText(note.head.title)
         let text = FoldedText(note.text)
-        let tags = note.tags.map(FoldedText.init)
-        var hit = NoteHit(note: note)
+        let tags = note.head.tags.map(FoldedText.init)
+        var wordCount = 0
+        var titleWordCount = 0
         var first: Int?
         for word in self.words {
             let offset = text.offset(of: word)
             let isInTitle = title.offset(of: word) != nil
             first = first ?? offset
-            if isInTitle { hit.titleWordCount += 1 }
-            if isInTitle || offset != nil || tags.contains(where: { $0.offset(of: word) != nil }) { hit.wordCount += 1 }
+            if isInTitle { titleWordCount += 1 }
+            if isInTitle || offset != nil || tags.contains(where: { $0.offset(of: word) != nil }) { wordCount += 1 }
         }
-        guard hit.wordCount > 0 else { return nil }
-        hit.offset = first ?? 0
-        return hit
+        guard wordCount > 0 else { return nil }
+        return NoteHit(
+            note: note.head, wordCount: wordCount, titleWordCount: titleWordCount,
+            excerpt: text.excerpt(of: note.text, around: first ?? 0))
     }
 }
 
 /// A note in which words were found.
 struct NoteHit: Sendable {
-    let note: Note
+    let note: NoteHead
     /// How many of the words occur in its title, tags or text.
-    var wordCount = 0
+    let wordCount: Int
     /// How many of them occur in its title.
-    var titleWordCount = 0
-    /// Where the first of them occurs in the text in lower case, in bytes; 0 when none does.
-    var offset = 0
-
-    /// What stands around that place, on one line.
-    var excerpt: String { FoldedText(self.note.text).excerpt(of: self.note.text, around: self.offset) }
+    let titleWordCount: Int
+    /// What stands around the first of them in the text, on one line.
+    let excerpt: String
 }

@@ -5,8 +5,6 @@ struct Table: Sendable {
     let name: String
     let columns: [String]
     private(set) var rows: [Row] = []
-    /// What all of it takes in memory.
-    private(set) var byteCount: Int
 
     /// - Throws: when the name or the columns are no good.
     init(_ name: String, columns: [String]) throws(ToolError) {
@@ -23,8 +21,21 @@ struct Table: Sendable {
         }
         self.name = name
         self.columns = columns
-        self.byteCount = columns.reduce(Weight.entry + Weight.text(name)) { $0 + Weight.column + Weight.text($1) }
     }
+
+    /// A stored table, without rows.
+    init(_ head: TableHead) {
+        self.name = head.name
+        self.columns = head.columns
+    }
+
+    /// What all of it takes, about.
+    var byteCount: Int {
+        let head = self.columns.reduce(Weight.entry + Weight.text(self.name)) { $0 + Weight.column + Weight.text($1) }
+        return self.rows.reduce(head) { $0 + $1.byteCount }
+    }
+
+    mutating func append(_ rows: some Sequence<Row>) { self.rows += rows }
 
     /// The place of a column.
     /// - Throws: when there is no such column; the error names those that there are.
@@ -53,8 +64,8 @@ struct Table: Sendable {
         return cells
     }
 
-    /// The places of the rows that meet every condition, in order; all rows for no condition.
-    func rows(matching conditions: [Condition]) throws(ToolError) -> [Int] {
+    /// Tells the rows that meet every condition: all rows for no condition.
+    func test(_ conditions: [Condition]) throws(ToolError) -> RowTest {
         guard conditions.count <= WorkbenchLimits.conditionCountMax else {
             throw ToolError(
                 "There are at most \(WorkbenchLimits.conditionCountMax) conditions; these are \(conditions.count)."
@@ -62,41 +73,15 @@ struct Table: Sendable {
         }
         var tests: [(column: Int, test: CellTest)] = []
         for condition in conditions { tests.append((try self.index(of: condition.column), try CellTest(condition))) }
-        return self.rows.indices.filter { row in
-            tests.allSatisfy { $0.test.passes(self.rows[row].cells[$0.column]) }
-        }
+        return RowTest(tests: tests)
     }
+}
 
-    // MARK: Changes, by a space that has reserved the room
+/// Conditions, made ready to test many rows.
+struct RowTest {
+    let tests: [(column: Int, test: CellTest)]
 
-    mutating func append(_ rows: [Row]) {
-        for row in rows { self.byteCount += row.byteCount }
-        self.rows += rows
-    }
-
-    mutating func replace(_ changed: [(index: Int, row: Row)]) {
-        for (index, row) in changed {
-            self.byteCount += row.byteCount - self.rows[index].byteCount
-            self.rows[index] = row
-        }
-    }
-
-    /// - Parameter indices: In rising order.
-    mutating func remove(at indices: [Int]) {
-        var remaining: [Row] = []
-        remaining.reserveCapacity(self.rows.count - indices.count)
-        var next = indices.makeIterator()
-        var removed = next.next()
-        for (index, row) in self.rows.enumerated() {
-            if index == removed {
-                self.byteCount -= row.byteCount
-                removed = next.next()
-            } else {
-                remaining.append(row)
-            }
-        }
-        self.rows = remaining
-    }
+    func passes(_ row: Row) -> Bool { self.tests.allSatisfy { $0.test.passes(row.cells[$0.column]) } }
 }
 
 /// One row of a table: a cell for each column, `null` where there is none.

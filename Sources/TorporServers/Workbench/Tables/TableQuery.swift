@@ -58,7 +58,14 @@ struct TableQuery: Sendable {
 
     /// - Throws: for columns that there are not, and for an answer that is too large.
     func run(on table: Table) throws(ToolError) -> Answer {
-        let matching = try table.rows(matching: self.conditions)
+        let test = try table.test(self.conditions)
+        return try self.answer(table.rows.indices.filter { test.passes(table.rows[$0]) }, table)
+    }
+
+    /// The answer from a table that has no other rows than those that meet the conditions.
+    func answer(from table: Table) throws(ToolError) -> Answer { try self.answer(Array(table.rows.indices), table) }
+
+    private func answer(_ matching: [Int], _ table: Table) throws(ToolError) -> Answer {
         let answer =
             if let aggregate { try self.reckon(aggregate, matching, table) } else { try self.show(matching, table) }
         let size = answer.rows.reduce(0) { $0 + $1.reduce(0) { $0 + Weight.value($1) } }

@@ -1,27 +1,25 @@
 import Torpor
 
 extension Workbench {
-    @ServerBuilder var memoryTools: [any ServerComponent] {
+    @ServerBuilder static var memoryTools: [any ServerComponent] {
         Tool(
             "remember",
             "Keeps a value under a key, for later calls and conversations. Replaces the value that the key has.",
             title: "Remember a value", annotations: .replacing
         ) { (input: Remember, call) in
-            let isNew = try await self.store.update(call.principal) { (space) throws(ToolError) in
-                try space.remember(input.key, input.value)
-            }
+            let isNew = try await Space(call, input.space).update { try $0.remember(input.key, input.value) }
             return isNew ? "Remembered \"\(input.key)\"." : "Replaced the value of \"\(input.key)\"."
         }
         Tool(
             "recall", "Answers the value that was remembered under a key.", title: "Recall a value",
             annotations: .readOnly
         ) { (input: Key, call) in
-            Recalled(key: input.key, value: try await self.store.space(of: call.principal).recall(input.key))
+            Recalled(key: input.key, value: try await Space(call, input.space).recall(input.key))
         }
         Tool(
             "forget", "Removes a key and its value for good.", title: "Forget a value", annotations: .replacing
         ) { (input: Key, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in try space.forget(input.key) }
+            try await Space(call, input.space).update { try $0.forget(input.key) }
             return "Forgot \"\(input.key)\"."
         }
         Tool(
@@ -29,7 +27,9 @@ extension Workbench {
             title: "List what is remembered",
             annotations: .readOnly
         ) { (input: ListMemory, call) in
-            MemoryList(try await self.store.space(of: call.principal).memory(under: input.prefix ?? ""))
+            var list = MemoryList()
+            try await Space(call, input.space).forEachEntry(under: input.prefix ?? "") { list.append($0) }
+            return list
         }
     }
 }
@@ -41,20 +41,24 @@ private let keyField = Field("The key, such as user/timezone.", length: 1...Work
 private struct Remember: ToolInput {
     var key: String
     var value: JSONValue
+    var space: StateHandle?
 
     static let fields = [
         "key": keyField, "value": Field("A text, or any other JSON value; at most \(WorkbenchLimits.textMax)."),
+        "space": spaceField,
     ]
 }
 
 private struct Key: ToolInput {
     var key: String
-    static let fields = ["key": keyField]
+    var space: StateHandle?
+    static let fields = ["key": keyField, "space": spaceField]
 }
 
 private struct ListMemory: ToolInput {
     var prefix: String?
-    static let fields: [String: Field] = ["prefix": "Only keys that begin so."]
+    var space: StateHandle?
+    static let fields: [String: Field] = ["prefix": "Only keys that begin so.", "space": spaceField]
 }
 
 // MARK: - Results
@@ -77,14 +81,13 @@ private struct MemoryList: StructuredOutput {
 
     private static let previewLengthMax = 80
 
-    var entries: [Entry]
-    var total: Int
+    var entries: [Entry] = []
+    var total = 0
 
-    init(_ entries: [MemoryEntry]) {
-        self.entries = entries.prefix(WorkbenchLimits.listedMax).map {
-            Entry(key: $0.key, preview: Self.preview(of: $0.value))
-        }
-        self.total = entries.count
+    mutating func append(_ entry: MemoryEntry) {
+        self.total += 1
+        guard self.entries.count < WorkbenchLimits.listedMax else { return }
+        self.entries.append(Entry(key: entry.key, preview: Self.preview(of: entry.value)))
     }
 
     private static func preview(of value: JSONValue) -> String {

@@ -1,7 +1,7 @@
 import Torpor
 
 extension Workbench {
-    @ServerBuilder var noteTools: [any ServerComponent] {
+    @ServerBuilder static var noteTools: [any ServerComponent] {
         Tool(
             "save_note",
             """
@@ -9,32 +9,32 @@ extension Workbench {
             tags, if there is one; use append_note to add to it.
             """, title: "Save a note", annotations: .replacing
         ) { (input: SaveNote, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in
-                let isNew = try space.saveNote(input.title, text: input.text, tags: input.tags ?? [])
-                return SavedNote(try space.note(input.title), isNew: isNew)
+            let saved = try await Space(call, input.space).update { space in
+                try space.saveNote(input.title, text: input.text, tags: input.tags ?? [])
             }
+            return SavedNote(saved.note, isNew: saved.isNew)
         }
         Tool(
             "append_note",
             "Adds text on a new line at the end of a note. Starts the note if there is none of this title.",
             title: "Add to a note", annotations: .adding
         ) { (input: AppendNote, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in
-                let isNew = try space.appendToNote(input.title, text: input.text)
-                return SavedNote(try space.note(input.title), isNew: isNew)
+            let saved = try await Space(call, input.space).update { space in
+                try space.appendToNote(input.title, text: input.text)
             }
+            return SavedNote(saved.note, isNew: saved.isNew)
         }
         Tool(
             "read_note", "Reads a note by its exact title.", title: "Read a note", annotations: .readOnly
         ) { (input: NamedNote, call) in
-            let note = try await self.store.space(of: call.principal).note(input.title)
-            return NoteText(title: note.title, text: note.text, tags: note.tags)
+            let note = try await Space(call, input.space).note(input.title)
+            return NoteText(title: note.head.title, text: note.text, tags: note.head.tags)
         }
         Tool(
             "list_notes", "Lists the titles and tags of notes, what was changed last first.", title: "List notes",
             annotations: .readOnly
         ) { (input: ListNotes, call) in
-            NoteList(try await self.store.space(of: call.principal).notes(taggedWith: input.tag))
+            NoteList(try await Space(call, input.space).noteHeads(taggedWith: input.tag))
         }
         Tool(
             "search_notes",
@@ -43,15 +43,14 @@ extension Workbench {
             inside longer ones. Answers titles with an excerpt; read_note shows the whole.
             """, title: "Search notes", annotations: .readOnly
         ) { (input: SearchNotes, call) in
-            let hits = try await self.store.space(of: call.principal).searchNotes(input.query)
+            let hits = try await Space(call, input.space).searchNotes(input.query)
             return NoteHits(hits, countMax: input.limit ?? WorkbenchLimits.hitCountDefault)
         }
         Tool(
             "delete_note", "Deletes a note for good, by its exact title.", title: "Delete a note",
             annotations: .replacing
         ) { (input: NamedNote, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in try space.deleteNote(input.title)
-            }
+            try await Space(call, input.space).update { try $0.deleteNote(input.title) }
             return "Deleted the note \"\(input.title)\"."
         }
     }
@@ -65,42 +64,50 @@ private struct SaveNote: ToolInput {
     var title: String
     var text: String
     var tags: [String]?
+    var space: StateHandle?
 
     static let fields = [
         "title": titleField,
         "text": Field("The text, such as Markdown; at most \(WorkbenchLimits.textMax)."),
         "tags": Field("Words to find the note by with list_notes.", length: 0...WorkbenchLimits.tagCountMax),
+        "space": spaceField,
     ]
 }
 
 private struct AppendNote: ToolInput {
     var title: String
     var text: String
+    var space: StateHandle?
 
     static let fields = [
         "title": titleField, "text": Field("What to add; the whole takes at most \(WorkbenchLimits.textMax)."),
+        "space": spaceField,
     ]
 }
 
 private struct NamedNote: ToolInput {
     var title: String
-    static let fields = ["title": titleField]
+    var space: StateHandle?
+    static let fields = ["title": titleField, "space": spaceField]
 }
 
 private struct ListNotes: ToolInput {
     var tag: String?
-    static let fields: [String: Field] = ["tag": "Only notes with this tag."]
+    var space: StateHandle?
+    static let fields: [String: Field] = ["tag": "Only notes with this tag.", "space": spaceField]
 }
 
 private struct SearchNotes: ToolInput {
     var query: String
     var limit: Int?
+    var space: StateHandle?
 
     static let fields = [
         "query": Field("One or more words.", length: 1...WorkbenchLimits.queryLengthMax),
         "limit": Field(
             "The most notes to answer. Default \(WorkbenchLimits.hitCountDefault).",
             range: 1...WorkbenchLimits.hitCountMax),
+        "space": spaceField,
     ]
 }
 
@@ -111,10 +118,10 @@ private struct SavedNote: StructuredOutput {
     var isNew: Bool
     var bytes: Int
 
-    init(_ note: Note, isNew: Bool) {
+    init(_ note: NoteHead, isNew: Bool) {
         self.title = note.title
         self.isNew = isNew
-        self.bytes = note.text.utf8.count
+        self.bytes = note.byteCount
     }
 
     enum CodingKeys: String, CodingKey {
@@ -152,9 +159,9 @@ private struct NoteList: StructuredOutput {
     var notes: [Entry]
     var total: Int
 
-    init(_ notes: [Note]) {
+    init(_ notes: [NoteHead]) {
         self.notes = notes.prefix(WorkbenchLimits.listedMax).map {
-            Entry(title: $0.title, tags: $0.tags, bytes: $0.text.utf8.count)
+            Entry(title: $0.title, tags: $0.tags, bytes: $0.byteCount)
         }
         self.total = notes.count
     }

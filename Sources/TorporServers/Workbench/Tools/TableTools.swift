@@ -1,15 +1,13 @@
 import Torpor
 
 extension Workbench {
-    @ServerBuilder var tableTools: [any ServerComponent] {
+    @ServerBuilder static var tableTools: [any ServerComponent] {
         Tool(
             "create_table",
             "Makes an empty table with named columns. Cells hold texts, numbers, true, false or nothing.",
             title: "Create a table", annotations: .adding
         ) { (input: CreateTable, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in
-                try space.createTable(input.name, columns: input.columns)
-            }
+            try await Space(call, input.space).update { try $0.createTable(input.name, columns: input.columns) }
             return "Created the table \(input.name) with the columns \(input.columns.joined(separator: ", "))."
         }
         Tool(
@@ -17,9 +15,7 @@ extension Workbench {
             title: "Insert rows",
             annotations: .adding
         ) { (input: InsertRows, call) in
-            let count = try await self.store.update(call.principal) { (space) throws(ToolError) in
-                try space.insertRows(input.rows, into: input.table)
-            }
+            let count = try await Space(call, input.space).update { try $0.insertRows(input.rows, into: input.table) }
             return ChangedRows(table: input.table, verb: "inserted", changed: input.rows.count, rows: count)
         }
         Tool(
@@ -29,48 +25,44 @@ extension Workbench {
             them. Text results are CSV. In order_by, missing cells come first, then false, true, numbers and texts.
             """, title: "Query a table", annotations: .readOnly
         ) { (input: QueryTable, call) in
-            let table = try await self.store.space(of: call.principal).table(input.table)
-            return QueryAnswer(try input.query.run(on: table))
+            let table = try await Space(call, input.space).table(input.table, where: input.conditions ?? [])
+            return QueryAnswer(try input.query.answer(from: table))
         }
         Tool(
             "update_rows", "Sets cells of all rows that meet every condition.", title: "Update rows",
             annotations: .replacing
         ) { (input: UpdateRows, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in
-                let changed = try space.updateRows(of: input.table, where: input.conditions, set: input.set)
-                return ChangedRows(
-                    table: input.table, verb: "updated", changed: changed, rows: try space.table(input.table).rows.count
-                )
+            let (changed, rows) = try await Space(call, input.space).update { space in
+                try space.updateRows(of: input.table, where: input.conditions, set: input.set)
             }
+            return ChangedRows(table: input.table, verb: "updated", changed: changed, rows: rows)
         }
         Tool(
             "delete_rows", "Deletes all rows that meet every condition, for good.", title: "Delete rows",
             annotations: .replacing
         ) { (input: DeleteRows, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in
-                let deleted = try space.deleteRows(of: input.table, where: input.conditions)
-                return ChangedRows(
-                    table: input.table, verb: "deleted", changed: deleted, rows: try space.table(input.table).rows.count
-                )
+            let (deleted, rows) = try await Space(call, input.space).update { space in
+                try space.deleteRows(of: input.table, where: input.conditions)
             }
+            return ChangedRows(table: input.table, verb: "deleted", changed: deleted, rows: rows)
         }
         Tool(
             "describe_table",
             "Tells the columns of a table, what kinds of cells they hold, and how many rows there are.",
             title: "Describe a table", annotations: .readOnly
         ) { (input: NamedTable, call) in
-            TableDescription(try await self.store.space(of: call.principal).table(input.table))
+            TableDescription(try await Space(call, input.space).table(input.table))
         }
         Tool(
             "list_tables", "Lists the tables with their columns and numbers of rows.", title: "List tables",
             annotations: .readOnly
-        ) { call in
-            TableList(try await self.store.space(of: call.principal).tables.values.sorted { $0.name < $1.name })
+        ) { (input: ListTables, call) in
+            TableList(try await Space(call, input.space).tableHeads())
         }
         Tool(
             "drop_table", "Deletes a table with all its rows, for good.", title: "Drop a table", annotations: .replacing
         ) { (input: DropTable, call) in
-            try await self.store.update(call.principal) { (space) throws(ToolError) in try space.dropTable(input.name) }
+            try await Space(call, input.space).update { try $0.dropTable(input.name) }
             return "Dropped the table \(input.name)."
         }
     }
@@ -84,22 +76,26 @@ private let conditionsLength = 0...WorkbenchLimits.conditionCountMax
 private struct CreateTable: ToolInput {
     var name: String
     var columns: [String]
+    var space: StateHandle?
 
     static let fields = [
         "name": Field("A name for the table.", length: 1...WorkbenchLimits.nameLengthMax),
         "columns": Field("Names of the columns, all different.", length: 1...WorkbenchLimits.columnCountMax),
+        "space": spaceField,
     ]
 }
 
 private struct InsertRows: ToolInput {
     var table: String
     var rows: [JSONObject]
+    var space: StateHandle?
 
     static let fields = [
         "table": tableField,
         "rows": Field(
             "Each row is an object of cells by column; columns left out stay empty.",
             length: 1...WorkbenchLimits.insertedRowsMax),
+        "space": spaceField,
     ]
 }
 
@@ -111,12 +107,13 @@ private struct QueryTable: ToolInput {
     var columns: [String]?
     var limit: Int?
     var aggregate: Aggregate?
+    var space: StateHandle?
 
     enum CodingKeys: String, CodingKey {
         case table
         case conditions = "where"
         case orderBy = "order_by"
-        case descending, columns, limit, aggregate
+        case descending, columns, limit, aggregate, space
     }
 
     static let fields = [
@@ -131,6 +128,7 @@ private struct QueryTable: ToolInput {
             range: 1...WorkbenchLimits.queriedRowsMax),
         "aggregate": Field(
             "Reckons one value from the rows that match, or one for each group, instead of showing them."),
+        "space": spaceField,
     ]
 
     var query: TableQuery {
@@ -145,43 +143,55 @@ private struct UpdateRows: ToolInput {
     var table: String
     var conditions: [Condition]
     var set: JSONObject
+    var space: StateHandle?
 
     enum CodingKeys: String, CodingKey {
         case table
         case conditions = "where"
-        case set
+        case set, space
     }
 
     static let fields = [
         "table": tableField,
         "where": Field("Conditions, all of which a row must meet; [] means every row.", length: conditionsLength),
         "set": Field("The new cells by column; null empties a cell."),
+        "space": spaceField,
     ]
 }
 
 private struct DeleteRows: ToolInput {
     var table: String
     var conditions: [Condition]
+    var space: StateHandle?
 
     enum CodingKeys: String, CodingKey {
         case table
         case conditions = "where"
+        case space
     }
 
     static let fields = [
         "table": tableField,
         "where": Field("Conditions, all of which a row must meet; [] means every row.", length: conditionsLength),
+        "space": spaceField,
     ]
 }
 
 private struct NamedTable: ToolInput {
     var table: String
-    static let fields = ["table": tableField]
+    var space: StateHandle?
+    static let fields = ["table": tableField, "space": spaceField]
 }
 
 private struct DropTable: ToolInput {
     var name: String
-    static let fields = ["name": tableField]
+    var space: StateHandle?
+    static let fields = ["name": tableField, "space": spaceField]
+}
+
+private struct ListTables: ToolInput {
+    var space: StateHandle?
+    static let fields = ["space": spaceField]
 }
 
 // MARK: - Results
@@ -256,7 +266,7 @@ private struct TableDescription: StructuredOutput {
         }
     }
 
-    static let fields: [String: Field] = ["bytes": "What the table takes of the workbench's room."]
+    static let fields: [String: Field] = ["bytes": "About what the table takes."]
 
     var modelText: String? {
         let lines = self.columns.map { column in
@@ -277,8 +287,8 @@ private struct TableList: StructuredOutput {
 
     var tables: [Entry]
 
-    init(_ tables: [Table]) {
-        self.tables = tables.map { Entry(name: $0.name, columns: $0.columns, rows: $0.rows.count) }
+    init(_ tables: [TableHead]) {
+        self.tables = tables.map { Entry(name: $0.name, columns: $0.columns, rows: $0.rowCount) }
     }
 
     var modelText: String? {
