@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import BenchmarkError, allocations, cpu, gate, idle, instructions, retained, streams
+from harness import BenchmarkError, allocations, cpu, gate, idle, instructions, retained, state, streams
 from harness.context import Context
 from harness.report import Section, document
 from harness.servers import Target
@@ -28,6 +28,7 @@ BASE_COMMAND = f"{ROOT}/.build/release/BareNIO {{port}}"
 TORPOR_COMMAND = (
     f"{ROOT}/.build/release/torpor serve --server bench --store memory: --port {{port}} --admin-port 0 --event-loops 1"
 )
+STATE_PROGRAM = ROOT / ".build/release/StateBench"
 PEER_PYTHON = ROOT / ".venvs/bench/bin/python"
 
 MEASUREMENTS: dict[str, Callable[[Context, argparse.Namespace], Section]] = {
@@ -38,6 +39,8 @@ MEASUREMENTS: dict[str, Callable[[Context, argparse.Namespace], Section]] = {
     "sessions": retained.measure_sessions,
     "idle": idle.measure,
     "streams": streams.measure,
+    "state": state.measure,
+    "writes": state.measure_writes,
 }
 TOOLS = {
     "cpu": ("wrk", "taskset"),
@@ -47,6 +50,8 @@ TOOLS = {
     "sessions": ("taskset",),
     "idle": (),
     "streams": ("taskset",),
+    "state": ("taskset",),
+    "writes": ("wrk", "taskset"),
 }
 
 
@@ -61,11 +66,12 @@ def parse_arguments() -> argparse.Namespace:
         help="to try the harness: Torpor's command answers one fixed body, so compare no ids and open no sessions",
     )
     parser.add_argument("--peer-python", type=Path, default=PEER_PYTHON, help="has mcp 2; no peer when it is missing")
+    parser.add_argument("--state-program", type=Path, default=STATE_PROGRAM, help="measures the engine without HTTP")
     parser.add_argument("--server-cpu", type=int, default=0, help="the core servers are pinned to (default 0)")
     parser.add_argument("--load-cpu", type=int, default=1, help="the core the load is pinned to (default 1)")
     parser.add_argument("--no-pinning", action="store_true", help="let the scheduler place servers and load")
     parser.add_argument("--name", default="torpor", help="what `all` names its result file after")
-    for module in (cpu, instructions, allocations, retained, idle, streams):
+    for module in (cpu, instructions, allocations, retained, idle, streams, state):
         module.add_arguments(parser)
     return parser.parse_args()
 
@@ -91,6 +97,7 @@ def make_context(arguments: argparse.Namespace, folder: Path) -> Context:
         torpor=Target.parse("torpor", arguments.torpor_command, is_stand_in=arguments.stand_in),
         peer=peer,
         peer_python=peer_python,
+        state_program=arguments.state_program,
         server_cpu=arguments.server_cpu if pinned else None,
         load_cpu=arguments.load_cpu if pinned else None,
         folder=folder,

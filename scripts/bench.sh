@@ -53,9 +53,9 @@ if [ $needs_peer = yes ] && ! .venvs/bench/bin/python -c 'import mcp.server.mcps
     fi
 fi
 
-# Both with the same options, so that the comparison is of the servers alone. The variable is for Package.swift only:
+# All with the same options, so that the comparison is of the servers alone. The variable is for Package.swift only:
 # servers refuse settings that they do not know.
-for product in BareNIO torpor; do
+for product in BareNIO StateBench torpor; do
     TORPOR_BENCHMARKS=1 swift build -c release --static-swift-stdlib --product "$product" >&2
 done
 

@@ -34,7 +34,8 @@ class ResponseSize:
     head: int
 
 
-def _read_response(connection: socket.socket) -> Response:
+def read_response(connection: socket.socket) -> Response:
+    """Reads one answer, which has a Content-Length and nothing behind it."""
     received = connection.recv(65536)
     while (end := received.find(b"\r\n\r\n")) < 0:
         received = _extend(received, connection)
@@ -74,8 +75,8 @@ def check(response: Response, request: Request, identifier: int, is_stand_in: bo
         if request.is_initialize:
             if not is_stand_in and result["protocolVersion"] != LEGACY:
                 raise ValueError("another protocol version")
-        elif result.get("isError", False) or result["content"][0]["text"] != MESSAGE:
-            raise ValueError("it is not the echo")
+        elif result.get("isError", False) or result["content"][0]["text"] != (MESSAGE if is_stand_in else request.answer):
+            raise ValueError("it is not the text that was expected")
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise BenchmarkError(f"a wrong answer ({error!r}): {response.head!r} {response.body!r}") from error
 
@@ -128,7 +129,7 @@ class Client:
             for index, connection in enumerate(round_sockets):
                 connection.sendall(b"%s%d%s" % (before, first + index, after))
             for index, connection in enumerate(round_sockets):
-                response = _read_response(connection)
+                response = read_response(connection)
                 check(response, request, first + index, self.is_stand_in)
             remaining -= len(round_sockets)
         return response.size

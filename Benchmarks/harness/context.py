@@ -18,6 +18,8 @@ class Context:
     torpor: Target
     peer: Target | None
     peer_python: Path | None
+    state_program: Path
+    """Measures the state engine without HTTP: StateBench/."""
     server_cpu: int | None
     load_cpu: int | None
     folder: Path

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import BenchmarkError, allocations, instructions
+from . import BenchmarkError, allocations, instructions, state
 from .context import Context
 
 _THRESHOLDS = Path(__file__).parent.parent / "Thresholds"
@@ -29,14 +29,14 @@ class Verdict:
 
 
 def check(context: Context) -> list[Verdict]:
-    """Counts instructions and allocations over few requests and judges each row that has a limit."""
+    """Counts instructions, allocations and bytes over few requests and objects; judges each row that has a limit."""
     counted_instructions = instructions.count(context, few=200, many=1000)
     counted_allocations = allocations.count(context, warm_up_calls=500, counted_calls=2000)
     base_instructions = counted_instructions[instructions.BASE]
     base_allocations = counted_allocations[instructions.BASE].allocations
     ratios = {name: value / base_instructions for name, value in counted_instructions.items()}
     beyond = {name: value.allocations - base_allocations for name, value in counted_allocations.items()}
-    return _judge("instructions", ratios) + _judge("allocations", beyond)
+    return _judge("instructions", ratios) + _judge("allocations", beyond) + _judge("state", state.count(context))
 
 
 def _judge(kind: str, measured: dict[str, float]) -> list[Verdict]:

@@ -20,6 +20,8 @@ class Request:
     body: dict[str, object]
     session: str | None = None
     """The value of Mcp-Session-Id; `{session}` where it is left to fill in."""
+    answer: str = MESSAGE
+    """The text of a right answer to a `tools/call`."""
 
     def in_session(self, session: str) -> "Request":
         return replace(self, session=session)
@@ -48,15 +50,15 @@ class Request:
         return before, after
 
 
-def modern_call(tool: str) -> Request:
-    """A `tools/call` of revision 2026-07-28; for `echo` its body has 286 bytes."""
+def modern_call(tool: str, arguments: dict[str, object] | None = None) -> Request:
+    """A `tools/call` of revision 2026-07-28, by default of an echo tool; for `echo` its body has 286 bytes."""
     return Request(
         headers=(("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", tool)),
         body={
             "method": "tools/call",
             "params": {
                 "name": tool,
-                "arguments": {"message": MESSAGE},
+                "arguments": arguments or {"message": MESSAGE},
                 "_meta": {
                     "io.modelcontextprotocol/protocolVersion": MODERN,
                     "io.modelcontextprotocol/clientInfo": {"name": "b", "version": "1"},
@@ -67,11 +69,12 @@ def modern_call(tool: str) -> Request:
     )
 
 
-def legacy_call(tool: str) -> Request:
-    """A `tools/call` of revision 2025-11-25, outside of any session."""
+def legacy_call(tool: str, arguments: dict[str, object] | None = None, answer: str = MESSAGE) -> Request:
+    """A `tools/call` of revision 2025-11-25, outside of any session; by default of an echo tool."""
     return Request(
         headers=(("MCP-Protocol-Version", LEGACY),),
-        body={"method": "tools/call", "params": {"name": tool, "arguments": {"message": MESSAGE}}},
+        body={"method": "tools/call", "params": {"name": tool, "arguments": arguments or {"message": MESSAGE}}},
+        answer=answer,
     )
 
 

@@ -1,7 +1,10 @@
 """Memory that stays behind: per stateless call, and after a flood of `initialize`."""
 
 import argparse
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 
 from . import BenchmarkError, messages
 from .client import Client
@@ -57,20 +60,23 @@ def measure(context: Context, arguments: argparse.Namespace) -> Section:
 
 
 def measure_sessions(context: Context, arguments: argparse.Namespace) -> Section:
-    """What a flood of `initialize` without anything after it leaves behind."""
+    """What a flood of `initialize` without anything after it leaves behind, in memory and in a SQLite store."""
     request = messages.initialize()
+    path = context.folder / "sessions.db"
     deadline = _Deadline("sessions", arguments.time_limit)
     with (
         context.on_load_cpu(),
-        Server(context.torpor, context.server_cpu) as server,
+        Server(context.torpor.storing_in(path), context.server_cpu) as server,
         Client.of(server, _CONNECTIONS) as client,
     ):
         client.call(request, _FLOOD_STEP)
+        stored_before = _stored(path)
         before = memory(server.pid)
         for done in range(0, arguments.initializations, _FLOOD_STEP):
             deadline.check(done)
             client.call(request, min(_FLOOD_STEP, arguments.initializations - done))
         after = memory(server.pid)
+        stored_after = _stored(path)
     count = arguments.initializations
     table = Table(
         ("memory", "before, MiB", "after, MiB", "grown, MiB", "bytes per initialize"),
@@ -84,7 +90,21 @@ def measure_sessions(context: Context, arguments: argparse.Namespace) -> Section
         f"nothing after them, every answer checked. Memory of torpor after them and before, when "
         f"{_FLOOD_STEP:,} had gone."
     )
-    return Section(title="Memory after a flood of initialize", method=method, parts=[table])
+    stored = (
+        f"The store, a SQLite database and its log: {stored_before:,} bytes before, {stored_after:,} after; "
+        "objects, values and ended sessions in it: none."
+    )
+    return Section(title="Memory after a flood of initialize", method=method, parts=[table, stored])
+
+
+def _stored(path: Path) -> int:
+    """Bytes of the files of a database in which nothing may be kept."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        for name in ("objects", "object_values", "tombstones"):
+            if database.execute(f"SELECT count(*) FROM {name}").fetchone() != (0,):
+                raise BenchmarkError(f"initialize alone has left something in the table {name}")
+    files = (path, path.with_name(path.name + "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _growth(name: str, before: int, after: int, count: int) -> tuple[str, ...]:

@@ -46,6 +46,10 @@ class Target:
         subprocess.run(["strip", "-g", "-o", str(copy), program], check=True)
         return replace(self, command=(str(copy), *self.command[1:]))
 
+    def storing_in(self, path: Path) -> "Target":
+        """The same server with its state in a SQLite database, in place of one in memory."""
+        return replace(self, command=tuple(f"sqlite:{path}" if word == "memory:" else word for word in self.command))
+
     def describe(self) -> str:
         """The command without the port and without the folders of this machine."""
         return " ".join(Path(word).name if word.startswith(("/", ".")) else word for word in self.command)
