@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Checks docs/protocol-coverage.md: every requirement has a row, and every test that a row names exists.
+Checks docs/pitfalls.md: its rows are numbered without a gap, and every test that one names exists.
 Checks docs/conformance.md: its rows and the scenarios of Tests/Clients/conformance_*.py name the same trials.
 
     scripts/check-coverage.py [--strict]
@@ -20,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs/protocol-coverage.md"
 CONFORMANCE = ROOT / "docs/conformance.md"
+PITFALLS = ROOT / "docs/pitfalls.md"
 WORDS = ("pending", "later", "client duty", "not applicable", "note")
 ID = r"[A-Z]+-\d+[a-z]?"
 
@@ -90,6 +92,23 @@ def row_faults(number: int, name: str, cell: str, known: set[str], strict: bool)
     return [f"{place}: there is no test {test}" for test in tests if test not in known]
 
 
+def pitfall_faults(known: set[str]) -> tuple[int, list[str]]:
+    """How many pitfalls there are, and what is wrong with their rows."""
+    rows = re.findall(r"^\| (\d+) \|.*\| (.*) \|$", PITFALLS.read_text(encoding="utf-8"), re.MULTILINE)
+    faults = []
+    for expected, (number, cell) in enumerate(rows, 1):
+        place = f"docs/pitfalls.md, {number}"
+        tests = re.findall(r"`([^`]+)`", cell)
+        unknown = [test for test in tests if test not in known]
+        if int(number) != expected:
+            faults.append(f"{place}: stands where {expected} should")
+        elif unknown:
+            faults.append(f"{place}: there is no test {', '.join(unknown)}")
+        elif not tests and not cell.startswith("later: "):
+            faults.append(f"{place}: names no test and does not say why")
+    return len(rows), faults
+
+
 def scenario_faults() -> tuple[int, list[str]]:
     """How many scenarios of the conformance suite are tried, and where the table and the trials differ."""
     tried = {
@@ -135,9 +154,9 @@ def main() -> int:
         checked += len(missing)
         faults += [f"docs/protocol-coverage.md: {name} has no row" for name in missing]
 
-    scenarios, found = scenario_faults()
-    checked += scenarios
-    faults += found
+    for count, found in (scenario_faults(), pitfall_faults(known)):
+        checked += count
+        faults += found
 
     pending = sum(cell.startswith("pending") for _, _, cell in table)
     if pending:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the documents against the repository: links, headings that are linked to, the table of options.
+"""Checks the documents against the repository: links, headings that are linked to, the table of options, metrics.
 
 Prints one line for each fault, then `N passed, N failed`; exits 1 when anything failed.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ROOT / "Sources/TorporCLI/ServeOptions.swift"
+METRICS = [ROOT / "README.md", ROOT / "docs/operating/state.md"]
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1[^\n]*$", re.MULTILINE | re.DOTALL)
@@ -76,8 +77,19 @@ def option_faults() -> tuple[int, list[str]]:
     return len(keys | listed), faults
 
 
+def metric_faults() -> tuple[int, list[str]]:
+    """Whether every metric of ours is told of, and none that there is not."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "Sources").rglob("*.swift"))
+    names = set(re.findall(r'"(torpor_[a-z_]+)"', sources))
+    texts = "".join(path.read_text(encoding="utf-8") for path in METRICS)
+    told = set(re.findall(r"\btorpor_[a-z_]+", texts))
+    faults = [f"metric {name} is in none of the documents" for name in sorted(names - told)]
+    faults += [f"there is no metric {name}" for name in sorted(told - names)]
+    return len(names | told), faults
+
+
 def main() -> int:
-    results = [link_faults(path) for path in documents()] + [option_faults()]
+    results = [link_faults(path) for path in documents()] + [option_faults(), metric_faults()]
     checked = sum(count for count, _ in results)
     faults = [fault for _, found in results for fault in found]
     for fault in faults:

@@ -39,6 +39,8 @@ file ca-certificates '/etc/ssl/certs/ca-certificates.crt'
 file libc6-dev '/usr/include/stdio.h'
 file g++ '/usr/lib/gcc/*/*/libstdc++.so'
 file libyaml-dev '/usr/include/yaml.h'
+file libzstd-dev '/usr/include/zstd.h'
+file libsqlite3-dev '/usr/include/sqlite3.h'
 if [ "${1:-}" = test ]; then
     program python3 python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)

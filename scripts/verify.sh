@@ -3,8 +3,8 @@
 #
 #   scripts/verify.sh [SECONDS]    600 unless given
 #
-# Fuzzing of all targets; the HTTP parser against llhttp, for that long and from a fresh seed; memory after a million calls; memory after a
-# million `initialize`. The last line is `N passed, N failed`; exits 1 when anything failed.
+# Fuzzing of all targets; the HTTP parser against llhttp, for that long and from a fresh seed; ten thousand fresh seeds of the state engine
+# in simulation; memory after a million calls; memory after a million `initialize`; servers that are killed while clients write. The last line is `N passed, N failed`; exits 1 when anything failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/report.sh
@@ -21,6 +21,11 @@ fuzzing() { scripts/fuzz.sh all "$seconds"; }
 
 differential() { TORPOR_FUZZ_SECONDS=$seconds swift test --filter HTTPDifferentialTests; }
 
+# Seeds that were most likely never run before; the report names those that fail.
+simulation() {
+    scripts/simulate.sh seeds --first "$((RANDOM * 32768 + RANDOM))0000" --count 10000 --time-limit "$seconds"
+}
+
 # Of the tables that the benchmark prints, the rows of Torpor. A call may leave less than one byte behind: memory grows
 # by pages, so that a slope of exactly 0 cannot be asked for.
 retained() {
@@ -36,8 +41,18 @@ sessions() {
         END { if (rows == 0) print "the benchmark measured nothing"; exit bad || rows == 0 }'
 }
 
+# At least fifty kills and a hundred thousand acknowledged writes, none lost; fewer with the database locked by others, and
+# with the disk full.
+crashes() {
+    swift build -c release --static-swift-stdlib --product torpor
+    python3 Tests/Crash/crash.py --seed "$RANDOM" --seconds "$seconds" kill
+    python3 Tests/Crash/crash.py --seed "$RANDOM" --seconds "$seconds" --kills 20 --writes 20000 lock disk
+}
+
 part "fuzzing, $seconds s" fuzzing
 part "HTTP parser against llhttp, $seconds s" differential
+part "ten thousand seeds of the engine in simulation" simulation
 part "memory after a million calls" retained
 part "memory after a million initialize" sessions
+part "crashes" crashes
 finish

@@ -16,6 +16,7 @@ from mcp_types import PromptReference, ResourceTemplateReference, Root
 
 import agents
 import harness
+import state
 import workbench
 from agents import Outcome, Refused, exchanges_of, methods_of
 from harness import Trials, expect, expect_equal
@@ -189,6 +190,7 @@ def trials(servers, transcript):
         own.bound("fastmcp", servers, transcript),
         *(agents.bench.bound(agent.name, agent, servers) for agent in each),
         *(workbench.trials.bound(f"{agent.name}, workbench", agent, servers) for agent in each),
+        *(state.trials.bound(f"{agent.name}, state", agent, servers) for agent in each),
     )
 
 

@@ -65,27 +65,23 @@ async def eventually(probe, what, limit=EVENT_LIMIT):
 class Server:
     """One `torpor serve` process on loopback ports of its own, killed at the end.
 
-    `arguments` follow the ports. The process keeps nothing on disk, so killing it loses nothing.
+    `arguments` follow the ports. Unless they name a store, the process keeps nothing on disk, so killing it loses nothing.
     """
 
     def __init__(self, binary, *arguments):
+        self.binary = binary
+        self.arguments = arguments
         self.port, self.admin_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}/mcp"
         self.log = tempfile.TemporaryFile()
+        self.start()
+
+    def start(self):
+        """Starts the process: at first, and again after its end, at the same ports."""
+        ports = ("--port", str(self.port), "--admin-port", str(self.admin_port))
         self.process = subprocess.Popen(
-            [
-                binary,
-                "serve",
-                "--store",
-                "memory:",
-                "--port",
-                str(self.port),
-                "--admin-port",
-                str(self.admin_port),
-                *arguments,
-            ],
-            # The server refuses settings that it does not know; those of the tests are not for it.
-            env={name: value for name, value in os.environ.items() if not name.startswith("TORPOR_")},
+            [self.binary, "serve", "--store", "memory:", *ports, *self.arguments],
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -140,6 +136,14 @@ class Server:
         self.log.seek(max(0, self.log.tell() - 2000))
         return self.log.read().decode("utf-8", "replace").strip()
 
+    def sessions(self, *arguments):
+        """What `torpor sessions` prints, asked of this server."""
+        admin = ("--admin-url", f"http://127.0.0.1:{self.admin_port}")
+        command = [self.binary, "sessions", *arguments, *admin]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=EVENT_LIMIT)
+        expect_equal(done.returncode, 0, f"status of {command[1:]} ({done.stderr})")
+        return done.stdout
+
     def terminate(self):
         """Sends SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
@@ -152,6 +156,11 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+def environment():
+    """What a program is started with. It refuses settings that it does not know; those of the tests are not for it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TORPOR_")}
 
 
 def free_ports(count):
@@ -205,6 +214,11 @@ class Servers:
     def workbench(self):
         """The `workbench` server that knows the principals in `tokens` and nobody else."""
         return self._shared("workbench", "--server", "workbench", "--auth", f"token-file={self._token_file()}")
+
+    @property
+    def open_workbench(self):
+        """The `workbench` server, open to everyone."""
+        return self._shared("open_workbench", "--server", "workbench")
 
     @property
     def guarded(self):

@@ -29,6 +29,7 @@ from pydantic import AnyUrl
 import agents
 import conversation
 import harness
+import state
 import workbench
 from agents import Outcome, Refused, exchanges_of, methods_of, refusal
 from harness import Trials, expect, expect_equal
@@ -244,6 +245,7 @@ def trials(servers, transcript):
         own.bound("mcp 1", servers, transcript),
         agents.bench.bound(AGENT.name, AGENT, servers),
         workbench.trials.bound("mcp 1, workbench", AGENT, servers),
+        state.trials.bound("mcp 1, state", AGENT, servers),
     )
 
 

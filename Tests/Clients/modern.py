@@ -24,6 +24,7 @@ from mcp_types import (
 import agents
 import conversation
 import harness
+import state
 import workbench
 from agents import Outcome, Refused, exchanges_of, methods_of
 from harness import Trials, expect, expect_equal
@@ -246,6 +247,7 @@ def trials(servers, transcript):
         own.bound("mcp 2", servers, transcript),
         *(agents.bench.bound(agent.name, agent, servers) for agent in each),
         *(workbench.trials.bound(f"{agent.name}, workbench", agent, servers) for agent in each),
+        *(state.trials.bound(f"{agent.name}, state", agent, servers) for agent in each),
     )
 
 
