@@ -41,12 +41,12 @@ sessions() {
         END { if (rows == 0) print "the benchmark measured nothing"; exit bad || rows == 0 }'
 }
 
-# At least fifty kills and a hundred thousand acknowledged writes, none lost; fewer with the database locked by others, and
-# with the disk full.
+# At least fifty kills and a hundred thousand acknowledged writes, none lost; fewer with the database locked by others,
+# with the disk full, and with civil time jumping.
 crashes() {
     swift build -c release --static-swift-stdlib --product torpor
     python3 Tests/Crash/crash.py --seed "$RANDOM" --seconds "$seconds" kill
-    python3 Tests/Crash/crash.py --seed "$RANDOM" --seconds "$seconds" --kills 20 --writes 20000 lock disk
+    python3 Tests/Crash/crash.py --seed "$RANDOM" --seconds "$seconds" --kills 20 --writes 20000 lock disk clock
 }
 
 part "fuzzing, $seconds s" fuzzing

@@ -10,6 +10,7 @@ answer came. After each restart it goes on; what it is answered must fit what it
     kill     SIGKILL at random instants
     disk     the same on a small file system that is filled and emptied (needs root)
     lock     the database locked by another process for a while
+    clock    civil time jumps by up to two days, forth and back, also while the server is down (needs a C compiler)
 
 A run ends when both --kills and --writes are reached, or with an error after --seconds. Prints a table; the last line is
 `N passed, N failed`, and the exit status is 1 when anything failed.
@@ -356,6 +357,41 @@ class Lock(Scenario):
             self.wait(0.1)
 
 
+class Clock(Scenario):
+    """Civil time jumps. Within two days of the truth nothing is too old to be kept, whichever way it jumps."""
+
+    name = "clock"
+    days_max = 2
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.jumps = 0
+
+    def environment(self):
+        self.shift = os.path.join(self.folder, "clock")
+        self.set(0)
+        library = os.path.join(self.folder, "clock.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock.c")
+        compiler = shutil.which("cc") or shutil.which("clang") or shutil.which("gcc")
+        if compiler is None:
+            raise SystemExit("the scenario clock needs a C compiler")
+        subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source], check=True)
+        return {"LD_PRELOAD": library, "CRASH_CLOCK": self.shift}
+
+    def set(self, seconds):
+        with open(self.shift, "r+b" if os.path.exists(self.shift) else "wb") as file:
+            file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
+
+    def disturb(self):
+        for _ in range(3):
+            self.wait(self.random.uniform(0.02, self.options.pause / 3))
+            self.set(self.random.randint(-self.days_max * 86_400, self.days_max * 86_400))
+            self.jumps += 1
+
+    def settle(self):
+        print(f"civil time jumped {self.jumps} times", flush=True)
+
+
 class Disk(Scenario):
     """The file system fills up and is emptied again."""
 
@@ -398,7 +434,7 @@ class Disk(Scenario):
             os.remove(filler)
 
 
-SCENARIOS = {scenario.name: scenario for scenario in (Kill, Lock, Disk)}
+SCENARIOS = {scenario.name: scenario for scenario in (Kill, Lock, Disk, Clock)}
 
 
 def main():
