@@ -6,6 +6,8 @@ package final class Departures: Sendable {
     private let gone = Mutex<[StateObjectID]>([])
     private let bell = Bell()
 
+    package init() {}
+
     /// Takes what has left since the last time.
     package func take() -> [StateObjectID] {
         self.gone.withLock { gone in
@@ -21,6 +23,4 @@ package final class Departures: Sendable {
 
     /// Called while the engine's lock is held; whoever holds it wakes who waits, once it is released.
     func add(_ id: StateObjectID) { self.gone.withLock { $0.append(id) } }
-
-    var isEmpty: Bool { self.gone.withLock { $0.isEmpty } }
 }

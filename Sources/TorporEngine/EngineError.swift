@@ -63,7 +63,7 @@ extension EngineError {
     static let changeLost = EngineError(
         .lost, "What this call saw or changed could not be stored, so it is undone. Try again.")
     static let silence = EngineError(.unavailable, "The store does not answer. Try again in a moment.")
-    static let stopping = EngineError(.stopping, "The server is stopping. Try again in a moment.")
+    package static let stopping = EngineError(.stopping, "The server is stopping. Try again in a moment.")
 }
 
 extension EngineError {

@@ -67,7 +67,7 @@ package final class StateEngine: Sendable {
         return try self.state.withLock { (state) throws(Failure) in
             defer {
                 evictedCount = state.takeRoomEvictions()
-                hasDepartures = !state.departures.isEmpty
+                hasDepartures = state.takeDepartures()
             }
             return try body(&state)
         }

@@ -28,53 +28,56 @@ final class OpenResources: Sendable {
     var count: Int { self.state.withLock { $0.entries.values.reduce(0) { $0 + $1.count } } }
 
     /// The one that lives beside an object, opened by `opening` if there is none.
-    /// - Parameter use: That of the call, in which the object stays in memory.
+    /// - Parameter use: That of the call, in which the object stays in memory. It does not end before this returns.
     func value(
         of resource: StateResourceDeclaration, beside name: ObjectName, for use: StateUse,
         opening: @escaping @Sendable () async throws -> any Sendable
     ) async throws -> any Sendable {
         while true {
             try Task.checkCancellation()
-            try await use.hold(resource.cost.bytes, for: resource.name, beside: name)
+            try await use.open(name)
             // The object is in use now. What has left before is closed before another is opened.
             self.closeDeparted()
-            let entry = self.entry(of: resource, name.id, opening)
-            switch entry.life {
+            switch try self.life(of: resource, beside: name, for: use, opening) {
             case .closing(let closing): await closing.value
-            case .open(let opening):
-                do {
-                    return try await opening.value
-                } catch {
-                    if self.remove(entry.number, resource.name, name.id) { use.letGo(of: resource.name, beside: name) }
-                    throw error
-                }
+            case .open(let opening): return try await opening.value
             }
         }
     }
 
-    private func entry(
-        of resource: StateResourceDeclaration, _ id: StateObjectID,
+    private func life(
+        of resource: StateResourceDeclaration, beside name: ObjectName, for use: StateUse,
         _ opening: @escaping @Sendable () async throws -> any Sendable
-    ) -> Entry {
-        self.state.withLock { state in
-            if let entry = state.entries[id]?[resource.name] { return entry }
+    ) throws -> Life {
+        try self.state.withLock { state in
+            guard !state.isStopping else { throw EngineError.stopping }
+            if let entry = state.entries[name.id]?[resource.name] { return entry.life }
             state.lastNumber += 1
+            let number = state.lastNumber
             // Not part of the call, whose cancellation is not that of the others; the call waits for it.
-            let entry = Entry(
-                number: state.lastNumber, close: resource.close, life: .open(Task { try await opening() }))
-            state.entries[id, default: [:]][resource.name] = entry
-            return entry
+            let life = Life.open(
+                Task {
+                    do {
+                        try await use.hold(resource.cost.bytes, for: resource.name, beside: name)
+                        return try await opening()
+                    } catch {
+                        // In this order: whoever opens the next reserves memory for it anew.
+                        use.letGo(of: resource.name, beside: name)
+                        self.remove(number, resource.name, name.id)
+                        throw error
+                    }
+                })
+            state.entries[name.id, default: [:]][resource.name] = Entry(
+                number: number, close: resource.close, life: life)
+            return life
         }
     }
 
-    /// - Returns: Whether it was still there, and not being closed.
-    private func remove(_ number: UInt64, _ name: String, _ id: StateObjectID) -> Bool {
+    /// Forgets one that did not come to be, unless it is being closed: that ends by itself.
+    private func remove(_ number: UInt64, _ name: String, _ id: StateObjectID) {
         self.state.withLock { state in
-            guard let entry = state.entries[id]?[name], entry.number == number, case .open = entry.life else {
-                return false
-            }
+            guard let entry = state.entries[id]?[name], entry.number == number, case .open = entry.life else { return }
             state.remove(name, id)
-            return true
         }
     }
 
@@ -87,20 +90,26 @@ final class OpenResources: Sendable {
             if self.state.withLock({ $0.isStopping }) { break }
             await self.departures.wait()
         }
+        // Also beside objects that could not leave, since their changes could not be stored.
+        self.close(besideAll: self.state.withLock { Array($0.entries.keys) })
         while let closing = self.state.withLock({ $0.anyClosing }) { await closing.value }
     }
 
-    /// No object is in memory any more.
+    /// No object is used any more.
     func stop() {
         self.state.withLock { $0.isStopping = true }
         self.departures.wake()
     }
 
-    private func closeDeparted() {
-        for id in self.departures.take() {
-            self.state.withLock { state in
+    private func closeDeparted() { self.close(besideAll: self.departures.take()) }
+
+    private func close(besideAll ids: [StateObjectID]) {
+        guard !ids.isEmpty else { return }
+        self.state.withLock { state in
+            for id in ids {
                 for (name, var entry) in state.entries[id] ?? [:] {
                     guard case .open(let opening) = entry.life else { continue }
+                    // Awaited by ``run()``, and by who wants to open the next.
                     entry.life = .closing(Task { [entry] in await self.close(entry, opening, name, id) })
                     state.entries[id]![name] = entry  // It is one of them.
                 }

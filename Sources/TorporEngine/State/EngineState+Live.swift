@@ -23,6 +23,6 @@ extension EngineState {
     mutating func endLife(beside number: UInt32, _ id: StateObjectID, of account: AccountID) {
         guard let held = self.live.removeValue(forKey: number) else { return }
         self.unreserve(held.values.reduce(0, +), of: account)
-        self.departures.add(id)
+        self.noteDeparture(id)
     }
 }

@@ -35,6 +35,8 @@ struct EngineState: ~Copyable {
     /// What live things beside objects in memory take, by object and name.
     var live: [UInt32: [String: Int]] = [:]
     let departures = Departures()
+    /// Something was added to them that nobody was woken for yet.
+    private var hasDepartures = false
     /// Sessions that were deleted before their tokens were too old.
     var tombstones = TombstoneTable()
     /// How many stored objects were deleted. What was read of an object before the last of them may be out of date.
@@ -360,6 +362,18 @@ struct EngineState: ~Copyable {
     mutating func takeRoomEvictions() -> Int {
         defer { self.roomEvictionCount = 0 }
         return self.roomEvictionCount
+    }
+
+    /// Whether objects with live things beside them have left since the last time.
+    mutating func takeDepartures() -> Bool {
+        defer { self.hasDepartures = false }
+        return self.hasDepartures
+    }
+
+    /// An object leaves memory with live things beside it.
+    mutating func noteDeparture(_ id: StateObjectID) {
+        self.departures.add(id)
+        self.hasDepartures = true
     }
 
     /// Evicts the object whose turn it is.

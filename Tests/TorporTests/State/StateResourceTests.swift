@@ -142,6 +142,50 @@ import TorporTesting
         }
     }
 
+    @Test func afterFailuresEachIsCountedAndClosedAsEver() async throws {
+        let exchange = Exchange()
+        try await self.withPhone(exchange) { client, service, phone in
+            for round in 1...20 {
+                exchange.fail(round % 4)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<8 { group.addTask { _ = try await client.call("call", ["phone": phone]) } }
+                    try await group.waitForAll()
+                }
+                exchange.fail(0)
+                _ = try await client.call("call", ["phone": phone])
+                #expect(exchange.openCount == 1 && service.engine.figures.reservedBytes > 4 << 10)
+                #expect(service.engine.evictAll() == 1)
+                #expect(await exchange.nextClosed() == round)
+                #expect(service.engine.figures.reservedBytes == 0)
+            }
+        }
+        #expect(exchange.openCount == 0 && exchange.most == 1)
+    }
+
+    /// As when its changes could not be stored.
+    @Test func whatCannotLeaveMemoryIsClosedAtTheEnd() async throws {
+        let exchange = Exchange()
+        let service = StateService.inMemory()
+        try await service.run {
+            let use = service.engine.use()
+            defer { use.end() }
+            let name = ObjectName(StateObjectID(bits: 1), .session, account: .anonymous(1))
+            let line = StateResourceDeclaration(
+                name: "line", state: "phone", cost: .kibibytes(1), typeID: ObjectIdentifier(Line.self),
+                open: { _, _ in try exchange.open() }, close: { line in (line as? Line).map(exchange.close) })
+            // Hears of nothing that leaves.
+            let resources = OpenResources(Departures())
+            _ = try await resources.value(of: line, beside: name, for: use) { try exchange.open() }
+            #expect(exchange.openCount == 1)
+            resources.stop()
+            await resources.run()
+            #expect(exchange.openCount == 0 && resources.count == 0)
+            await #expect(throws: EngineError.self) {
+                try await resources.value(of: line, beside: name, for: use) { try exchange.open() }
+            }
+        }
+    }
+
     @Test func itsCostIsMemoryOfItsCaller() async throws {
         var limits = StateLimits()
         limits.memory = MemoryLimits(residentMax: .mebibytes(2), objectMax: .kibibytes(400))
