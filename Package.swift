@@ -136,11 +136,13 @@ let package = Package(
         ),
 
         // What every adapter of the store's port is tried with. Test support: no product has it.
+        .target(name: "TorporTestSupport", swiftSettings: settings),
         .target(
-            name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore"], swiftSettings: settings),
+            name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore", "TorporTestSupport"],
+            swiftSettings: settings),
         // The engine in simulation, and the program that runs many seeds of it; see docs/simulation.md. Test support.
         .target(
-            name: "TorporSimulation", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
+            name: "TorporSimulation", dependencies: ["TorporCore", "TorporEngine", "TorporStore", "TorporTestSupport"],
             swiftSettings: settings),
         .executableTarget(
             name: "TorporSimulator",
@@ -191,7 +193,7 @@ let package = Package(
             name: "TorporFuzzing",
             dependencies: [
                 "Torpor", "TorporCompression", "TorporCore", "TorporEncoding", "TorporHTTP", "TorporJSON",
-                "TorporProtocol",
+                "TorporProtocol", "TorporTestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -200,24 +202,31 @@ let package = Package(
         ),
 
         // Tests.
-        .testTarget(name: "TorporFuzzingTests", dependencies: ["TorporFuzzing"], swiftSettings: settings),
-        .testTarget(name: "TorporJSONTests", dependencies: ["TorporJSON"], swiftSettings: settings),
-        .testTarget(name: "TorporCoreTests", dependencies: ["TorporCore"], swiftSettings: settings),
         .testTarget(
-            name: "TorporEngineTests", dependencies: ["TorporCore", "TorporEngine", "TorporStore"],
+            name: "TorporFuzzingTests", dependencies: ["TorporFuzzing", "TorporTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporJSONTests", dependencies: ["TorporJSON", "TorporTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporCoreTests", dependencies: ["TorporCore", "TorporTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporEngineTests",
+            dependencies: ["TorporCore", "TorporEngine", "TorporStore", "TorporTestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "SimulationTests", dependencies: ["TorporCore", "TorporEngine", "TorporSimulation", "TorporStore"],
             swiftSettings: settings),
         .testTarget(
-            name: "TorporEncodingTests", dependencies: ["TorporEncoding", "TorporJSON"], swiftSettings: settings),
+            name: "TorporEncodingTests", dependencies: ["TorporEncoding", "TorporJSON", "TorporTestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "TorporStoreTests", dependencies: ["TorporStore", "TorporStoreTestKit"], swiftSettings: settings),
         .testTarget(
             name: "TorporCompressionTests", dependencies: ["TorporCompression", "TorporCore"], swiftSettings: settings),
         .testTarget(
             name: "TorporSQLiteTests",
-            dependencies: ["CSQLite", "TorporCore", "TorporSQLite", "TorporStore", "TorporStoreTestKit"],
+            dependencies: [
+                "CSQLite", "TorporCore", "TorporSQLite", "TorporStore", "TorporStoreTestKit", "TorporTestSupport",
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -226,7 +235,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "TorporProtocolTests", dependencies: ["TorporJSON", "TorporProtocol"], swiftSettings: settings),
+            name: "TorporProtocolTests", dependencies: ["TorporJSON", "TorporProtocol", "TorporTestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "TorporTests",
             dependencies: [
@@ -250,7 +260,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TorporServersTests",
-            dependencies: ["Torpor", "TorporServers", "TorporTesting"],
+            dependencies: ["Torpor", "TorporServers", "TorporTestSupport", "TorporTesting"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -269,7 +279,7 @@ let package = Package(
             name: "TorporHTTPTests",
             dependencies: [
                 "Torpor", "TorporCore", "TorporEngine", "TorporFuzzing", "TorporHTTP", "TorporJSON", "TorporProtocol",
-                "TorporTesting",
+                "TorporTestSupport", "TorporTesting",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -320,7 +330,8 @@ if let fuzzing = Context.environment["TORPOR_FUZZING"] {
         .executableTarget(
             name: "TorporFuzz",
             dependencies: [
-                "TorporFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "TorporFuzzing", "TorporTestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + (isGuided ? ["CLibFuzzer"] : []),
             path: "Fuzzing/TorporFuzz",
             swiftSettings: settings + (isGuided ? [.define("COVERAGE_GUIDED")] : [])

@@ -1,4 +1,5 @@
 import TorporProtocol
+import TorporTestSupport
 
 extension FuzzTarget {
     /// A cursor has one spelling, and so has every text in URL-safe base64.
@@ -12,7 +13,7 @@ extension FuzzTarget {
         let encoded = Array(Base64.encodeURLSafe(input).utf8)
         try require(Base64.decodeURLSafe(encoded) == input, "what is encoded decodes", escaped(input))
 
-        var random = SplitMix64(seededBy: input)
+        var random = SeededGenerator(seededBy: input)
         let made = Cursor(list: UInt32.random(in: 0...(.max), using: &random), offset: Int(random.next() >> 32))
         try require(Cursor(parsing: made.text) == made, "a cursor that was made is read", "\(made)")
 

@@ -1,14 +1,16 @@
+import TorporTestSupport
+
 /// Makes byte streams that are mostly valid requests, and breaks some of them.
 ///
 /// It knows the structure: it repeats fields, bends their blanks, lies about lengths, and only then flips bytes, so
 /// that most of its streams get past the first checks.
 package struct HTTPFuzzGenerator {
-    private var random: SplitMix64
+    private var random: SeededGenerator
     /// How much of what could be odd in this stream is, in percent.
     private let oddity: Int
 
     package init(seed: UInt64) {
-        self.random = SplitMix64(seed: seed)
+        self.random = SeededGenerator(seed: seed)
         self.oddity = self.random.pick([0, 3, 10, 30, 100])
     }
 

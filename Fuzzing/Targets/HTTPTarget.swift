@@ -1,4 +1,5 @@
 import TorporHTTP
+import TorporTestSupport
 
 extension FuzzTarget {
     /// However a stream is cut into reads, the same requests come of it; limits hold, and so does the memory's bound.
@@ -15,7 +16,7 @@ extension FuzzTarget {
             return generator.stream()
         }
     ) { input throws(PropertyViolation) in
-        var random = SplitMix64(seededBy: input)
+        var random = SeededGenerator(seededBy: input)
         let limits = random.chance(50) ? HTTPLimits() : smallLimits
         let whole = try HTTPResult(of: [input[...]], limits)
         for request in whole.requests { try checkLimits(request, limits) }
@@ -34,7 +35,7 @@ extension FuzzTarget {
 private let smallLimits = HTTPLimits(
     headBytesMax: 256, fieldCountMax: 6, targetBytesMax: 24, bodyBytesMax: 64, chunkExtensionBytesMax: 8)
 
-private func pieces(of bytes: [UInt8], using random: inout SplitMix64) -> [ArraySlice<UInt8>] {
+private func pieces(of bytes: [UInt8], using random: inout SeededGenerator) -> [ArraySlice<UInt8>] {
     var pieces: [ArraySlice<UInt8>] = []
     var start = 0
     let lengthMax = random.pick([2, 8, 40, 300])

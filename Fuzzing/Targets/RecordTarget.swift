@@ -1,5 +1,6 @@
 import TorporCompression
 import TorporCore
+import TorporTestSupport
 
 extension FuzzTarget {
     /// A record opens only as it was written, and under the name it was written under.
@@ -22,7 +23,7 @@ extension FuzzTarget {
         }
 
         // The input as a value.
-        var random = SplitMix64(seededBy: input)
+        var random = SeededGenerator(seededBy: input)
         let expiry = random.chance(50) ? WallTime(milliseconds: Int64(bitPattern: random.next())) : nil
         var stored: [UInt8] = []
         RecordCodec.encode(

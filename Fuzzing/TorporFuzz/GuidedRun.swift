@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Synchronization
 import TorporFuzzing
+import TorporTestSupport
 
 #if COVERAGE_GUIDED
     import CLibFuzzer
@@ -49,7 +50,7 @@ enum GuidedRun {
         }
 
         fileprivate static func mutate(_ data: UnsafeMutableBufferPointer<UInt8>, count: Int, seed: UInt64) -> Int {
-            var random = SplitMix64(seed: seed)
+            var random = SeededGenerator(seed: seed)
             guard random.chance(60), let context = self.context.withLock({ $0 }) else {
                 return LLVMFuzzerMutate(data.baseAddress, count, data.count)
             }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import TorporFuzzing
+import TorporTestSupport
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -82,7 +83,7 @@ struct RunCommand: ParsableCommand {
     }
 
     private func report(_ input: [UInt8], _ reason: String) throws {
-        let name = String(SplitMix64(seededBy: input).state, radix: 16)
+        let name = String(SeededGenerator(seededBy: input).state, radix: 16)
         let path = "\(self.findings)/\(self.target.name)-\(name)"
         try Data(input).write(to: URL(filePath: path))
         print("\(self.target.name): \(reason)\n  input: \"\(escaped(input))\"\n  written to \(path)")

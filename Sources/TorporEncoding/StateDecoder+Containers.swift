@@ -1,3 +1,5 @@
+import TorporJSON
+
 /// The members of one keyed container.
 struct StateKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     let members: StateMembers
@@ -77,7 +79,7 @@ struct StateKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContainerProtoc
     }
 
     func superDecoder() throws -> any Decoder {
-        try self.members.required(StateName.super.stringValue, as: StateName.super)
+        try self.members.required(AnyCodingKey.super.stringValue, as: AnyCodingKey.super)
     }
 
     func superDecoder(forKey key: Key) throws -> any Decoder { try self.required(key) }

@@ -1,3 +1,5 @@
+import TorporJSON
+
 /// Adds members to one keyed container.
 struct StateKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
     let node: StateEncoderNode
@@ -45,7 +47,7 @@ struct StateKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContainerProtoc
         self.node.deferredMember(key.stringValue).unkeyedContainer()
     }
 
-    func superEncoder() -> any Encoder { self.node.deferredMember(StateName.super.stringValue) }
+    func superEncoder() -> any Encoder { self.node.deferredMember(AnyCodingKey.super.stringValue) }
     func superEncoder(forKey key: Key) -> any Encoder { self.node.deferredMember(key.stringValue) }
 }
 

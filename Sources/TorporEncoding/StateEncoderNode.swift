@@ -89,8 +89,8 @@ final class StateEncoderNode: Encoder {
         while let current = node {
             switch current.place {
             case .root, .same: break
-            case .name(let index): path.append(StateName.name(self.encoding.names[index]))
-            case .index(let index): path.append(StateName.index(index))
+            case .name(let index): path.append(AnyCodingKey.name(self.encoding.names[index]))
+            case .index(let index): path.append(AnyCodingKey.index(index))
             }
             node = current.parent
         }

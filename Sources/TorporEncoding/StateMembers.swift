@@ -1,3 +1,5 @@
+import TorporJSON
+
 /// The members of one keyed container.
 struct StateMembers {
     let value: StateValue
@@ -171,7 +173,7 @@ struct StateElements {
 
     private func exhausted(_ type: any Any.Type) -> DecodingError {
         let context = DecodingError.Context(
-            codingPath: self.value.codingPath + [StateName.index(self.index)],
+            codingPath: self.value.codingPath + [AnyCodingKey.index(self.index)],
             debugDescription: "expected more than \(self.count) elements")
         return .valueNotFound(type, context)
     }

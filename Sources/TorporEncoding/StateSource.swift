@@ -1,3 +1,5 @@
+import TorporJSON
+
 /// One encoding that is being decoded: its bytes, its names, and how far each open container has been read.
 final class StateSource {
     /// What is being decoded at one depth. A hint, never needed to be right: whoever uses it checks that it speaks of
@@ -267,7 +269,7 @@ final class StateSource {
             }
             let isKeyed = try self.bytes.byte(at: Int(level.value)) == StateFormat.Tag.keyed
             path.append(
-                isKeyed ? StateName.name(try self.nameText(Int(level.place))) : StateName.index(Int(level.place)))
+                isKeyed ? AnyCodingKey.name(try self.nameText(Int(level.place))) : AnyCodingKey.index(Int(level.place)))
         }
         return path
     }
@@ -285,7 +287,7 @@ final class StateSource {
                     offset = end
                     name = try self.bytes.varint(at: &offset)
                 }
-                path.append(StateName.name(try self.nameText(name)))
+                path.append(AnyCodingKey.name(try self.nameText(name)))
             case .unkeyed(let range):
                 offset = range.lowerBound
                 _ = try self.bytes.varint(at: &offset)
@@ -294,9 +296,9 @@ final class StateSource {
                     offset = end
                     index += 1
                 }
-                path.append(StateName.index(index))
+                path.append(AnyCodingKey.index(index))
             case .bytes(let range):
-                path.append(StateName.index(target - range.lowerBound))
+                path.append(AnyCodingKey.index(target - range.lowerBound))
                 return path
             case .null, .bool, .integer, .float, .double, .string, .decimal:
                 return path

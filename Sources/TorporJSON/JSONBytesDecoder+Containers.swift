@@ -48,7 +48,7 @@ struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContainerProtoco
     }
 
     func superDecoder() throws -> any Decoder {
-        self.node.child(try self.range(of: JSONName.super), at: JSONName.super)
+        self.node.child(try self.range(of: AnyCodingKey.super), at: AnyCodingKey.super)
     }
 
     func superDecoder(forKey key: Key) throws -> any Decoder {
@@ -106,30 +106,30 @@ struct JSONUnkeyedDecodingContainer: UnkeyedDecodingContainer {
     }
 
     mutating func decode(_ type: Int128.Type) throws -> Int128 {
-        try self.read(type) { try $0.integer(in: $1, at: JSONName.index($2)) }
+        try self.read(type) { try $0.integer(in: $1, at: AnyCodingKey.index($2)) }
     }
 
     mutating func decode(_ type: UInt128.Type) throws -> UInt128 {
-        try self.read(type) { try $0.integer(in: $1, at: JSONName.index($2)) }
+        try self.read(type) { try $0.integer(in: $1, at: AnyCodingKey.index($2)) }
     }
 
     // Stands for the overloads of all scalar types too.
     mutating func decode<T: Decodable>(_ type: T.Type) throws -> T {
-        try self.read(type) { try $0.value(type, in: $1, at: JSONName.index($2)) }
+        try self.read(type) { try $0.value(type, in: $1, at: AnyCodingKey.index($2)) }
     }
 
     mutating func nestedContainer<NestedKey: CodingKey>(
         keyedBy type: NestedKey.Type
     ) throws -> KeyedDecodingContainer<NestedKey> {
-        try self.read([String: Any].self) { try $0.child($1, at: JSONName.index($2)).container(keyedBy: type) }
+        try self.read([String: Any].self) { try $0.child($1, at: AnyCodingKey.index($2)).container(keyedBy: type) }
     }
 
     mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        try self.read([Any].self) { try $0.child($1, at: JSONName.index($2)).unkeyedContainer() }
+        try self.read([Any].self) { try $0.child($1, at: AnyCodingKey.index($2)).unkeyedContainer() }
     }
 
     mutating func superDecoder() throws -> any Decoder {
-        try self.read((any Decoder).self) { $0.child($1, at: JSONName.index($2)) }
+        try self.read((any Decoder).self) { $0.child($1, at: AnyCodingKey.index($2)) }
     }
 
     /// Reads the next element, and moves on only if that works.
@@ -146,13 +146,13 @@ struct JSONUnkeyedDecodingContainer: UnkeyedDecodingContainer {
         guard !self.isAtEnd else {
             let description = "expected more than the array's \(self.total) elements"
             let context = DecodingError.Context(
-                codingPath: self.node.path(to: JSONName.index(self.currentIndex)), debugDescription: description)
+                codingPath: self.node.path(to: AnyCodingKey.index(self.currentIndex)), debugDescription: description)
             throw DecodingError.valueNotFound(type, context)
         }
         do {
             return try Self.element(of: self.node.bytes, from: self.position, isFirst: self.currentIndex == 0)
         } catch {
-            throw self.node.corrupted(error.description, JSONName.index(self.currentIndex))
+            throw self.node.corrupted(error.description, AnyCodingKey.index(self.currentIndex))
         }
     }
 

@@ -37,7 +37,7 @@ struct JSONKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContainerProtoco
         self.deferred(key).unkeyedContainer()
     }
 
-    func superEncoder() -> any Encoder { self.deferred(JSONName.super) }
+    func superEncoder() -> any Encoder { self.deferred(AnyCodingKey.super) }
     func superEncoder(forKey key: Key) -> any Encoder { self.deferred(key) }
 
     private func deferred(_ key: some CodingKey) -> JSONEncoderNode {
@@ -52,7 +52,7 @@ struct JSONUnkeyedEncodingContainer: UnkeyedEncodingContainer {
 
     var codingPath: [any CodingKey] { self.node.codingPath }
     var count: Int { self.node.count }
-    private var key: JSONName { .index(self.node.count - 1) }
+    private var key: AnyCodingKey { .index(self.node.count - 1) }
 
     func encodeNil() {
         self.node.beginElement()

@@ -97,7 +97,7 @@ extension JSONObject: Codable {
             self = try node.object(in: node.range, at: nil)
             return
         }
-        let container = try decoder.container(keyedBy: JSONName.self)
+        let container = try decoder.container(keyedBy: AnyCodingKey.self)
         self.init(
             try container.allKeys.map {
                 Member(name: $0.stringValue, value: try container.decode(JSONValue.self, forKey: $0))
@@ -109,7 +109,7 @@ extension JSONObject: Codable {
             try node.encode(self)
             return
         }
-        var container = encoder.container(keyedBy: JSONName.self)
-        for member in self.members { try container.encode(member.value, forKey: JSONName.name(member.name)) }
+        var container = encoder.container(keyedBy: AnyCodingKey.self)
+        for member in self.members { try container.encode(member.value, forKey: AnyCodingKey.name(member.name)) }
     }
 }

@@ -1,5 +1,6 @@
 import TorporCore
 import TorporStore
+import TorporTestSupport
 
 /// One opening of a simulated store, which keeps the port's promises and makes use of every freedom that they leave: it
 /// is slow, away, loses answers, carries commits out later unless they are fenced off, and refuses objects.

@@ -1,5 +1,6 @@
 import TorporCore
 import TorporEngine
+import TorporTestSupport
 
 /// A scenario worked out.
 struct Plan: Sendable {

@@ -1,4 +1,5 @@
 import Synchronization
+import TorporTestSupport
 
 /// Runs tasks on the caller's thread, one job at a time, and picks the next of those that are ready by chance: every
 /// order that real threads could bring about between two suspensions can come up, and comes up again with its seed.

@@ -1,6 +1,7 @@
 import TorporCore
 import TorporEngine
 import TorporStore
+import TorporTestSupport
 
 /// One life of the process: an engine over one opening of the store, and the tasks in it. It ends in order or by a
 /// crash.

@@ -1,5 +1,6 @@
 import TorporCore
 import TorporStore
+import TorporTestSupport
 
 extension StoreConformance {
     static let values = [

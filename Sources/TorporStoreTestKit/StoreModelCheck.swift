@@ -1,5 +1,6 @@
 import TorporCore
 import TorporStore
+import TorporTestSupport
 
 /// Random operations on a store, held against a simple model of what it should do.
 package struct StoreModelCheck {

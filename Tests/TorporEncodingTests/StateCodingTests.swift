@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import TorporEncoding
 import TorporJSON
+@testable import TorporTestSupport
 
 /// What goes in comes out.
 @Suite struct StateCodingTests {

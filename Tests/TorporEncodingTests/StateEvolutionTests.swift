@@ -1,6 +1,7 @@
 import Testing
 import TorporEncoding
 import TorporJSON
+@testable import TorporTestSupport
 
 /// What was stored is read after its type has changed.
 @Suite struct StateEvolutionTests {

@@ -1,6 +1,7 @@
 import Testing
 import TorporEncoding
 import TorporJSON
+@testable import TorporTestSupport
 
 /// Format 1, byte by byte. These bytes are in people's stores: later versions must read them as they stand here.
 @Suite struct StateFormatTests {

@@ -1,6 +1,7 @@
 import Testing
 import TorporEncoding
 import TorporJSON
+@testable import TorporTestSupport
 
 /// Random values come back; random damage is refused or read as something else, and nothing traps.
 @Suite struct StateHostileTests {

@@ -1,5 +1,6 @@
 import Testing
 import TorporFuzzing
+import TorporTestSupport
 
 @Suite struct EngineTests {
     /// Breaks for inputs that hold `a{` before `z`.
@@ -53,7 +54,7 @@ import TorporFuzzing
     @Test func mutationsKeepToTheLongestInput() throws {
         for target in FuzzTarget.all {
             let mutator = Mutator(target)
-            var random = SplitMix64(seed: 4)
+            var random = SeededGenerator(seed: 4)
             var input = [UInt8](repeating: UInt8(ascii: "["), count: target.lengthMax)
             for _ in 0..<200 {
                 input = mutator.mutate(input, with: Array("[1,{\"a\":2}]\n\n".utf8), using: &random)
@@ -65,7 +66,7 @@ import TorporFuzzing
     @Test func mutationsOfJSONOftenStayJSON() throws {
         let target = try #require(FuzzTarget.named("json"))
         let mutator = Mutator(target)
-        var random = SplitMix64(seed: 5)
+        var random = SeededGenerator(seed: 5)
         let document = Array(#"{"a":[1,2,{"b":"c"}],"d":null}"#.utf8)
         var accepted = 0
         for _ in 0..<1_000 {

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TorporJSON
+@testable import TorporTestSupport
 
 @Suite struct JSONBytesDecoderTests {
     private struct Echo: Codable, Equatable { var message: String }

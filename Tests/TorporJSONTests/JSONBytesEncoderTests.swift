@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TorporJSON
+@testable import TorporTestSupport
 
 @Suite struct JSONBytesEncoderTests {
     private func encoded(_ value: some Encodable) throws -> String {

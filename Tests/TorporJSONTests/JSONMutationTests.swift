@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TorporJSON
+import TorporTestSupport
 
 /// Random changes to valid documents, judged by Foundation's parser.
 @Suite struct JSONMutationTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TorporJSON
+import TorporTestSupport
 
 @Suite struct JSONNumberTests {
     @Test(arguments: ["0", "-0", "1.0", "1e2", "12345678901234567890123456789", "0.1000", "1E+2", "-1.5e-300"])

@@ -1,5 +1,6 @@
 import Testing
 import TorporJSON
+import TorporTestSupport
 
 @Suite struct JSONScannerTests {
     @Test func aValueIsReturnedWithoutTheWhitespaceAroundIt() throws {

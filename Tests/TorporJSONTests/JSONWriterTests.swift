@@ -1,5 +1,6 @@
 import Testing
 import TorporJSON
+import TorporTestSupport
 
 @Suite struct JSONWriterTests {
     private func write(_ body: (inout JSONWriter) -> Void) -> String {

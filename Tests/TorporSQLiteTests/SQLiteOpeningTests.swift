@@ -4,6 +4,7 @@ import Testing
 import TorporStoreTestKit
 
 @testable import TorporSQLite
+import TorporTestSupport
 
 @Suite struct SQLiteOpeningTests {
     @Test func theFilesAreReadableByTheirOwnerAlone() async throws {

@@ -2,6 +2,7 @@ import Testing
 import Torpor
 
 @testable import TorporServers
+import TorporTestSupport
 
 struct RowChunksTests {
     private static func row(_ number: Int, bytes: Int = 0) -> Row {
@@ -104,7 +105,7 @@ struct RowChunksTests {
     /// Any changes in any order leave the rows that a plain array has.
     @Test(arguments: 0..<10)
     func rowsAreThoseOfAPlainArray(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var stored = Stored()
         var plain: [Int] = []
         var next = 0
@@ -139,18 +140,5 @@ struct RowChunksTests {
             #expect(Self.numbers(stored.rows) == plain)
             stored.expectLimits()
         }
-    }
-}
-
-/// SplitMix64, so that a failure names the seed that repeats it.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = self.state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

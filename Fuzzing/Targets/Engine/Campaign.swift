@@ -1,3 +1,5 @@
+import TorporTestSupport
+
 /// Fuzzes one target without coverage: mutates a corpus by seed, and keeps inputs of which something new comes.
 ///
 /// The same target, corpus and seed give the same campaign.
@@ -16,7 +18,7 @@ package struct Campaign {
 
     private let target: FuzzTarget
     private let mutator: Mutator
-    private var random: SplitMix64
+    private var random: SeededGenerator
     private var corpus: [[UInt8]] = []
     private var seen: Set<String> = []
 
@@ -34,7 +36,7 @@ package struct Campaign {
     ) throws(Finding) {
         self.target = target
         self.mutator = Mutator(target)
-        self.random = SplitMix64(seed: seed)
+        self.random = SeededGenerator(seed: seed)
         for input in corpus {
             willCheck(input)
             try self.check(input)

@@ -1,3 +1,5 @@
+package import TorporTestSupport
+
 /// One thing that is fuzzed: a property that must hold for every input, and what helps to find inputs that reach it.
 ///
 /// To add a target, write `extension FuzzTarget { static let … }` in a file of its own, name it in ``all``, and put
@@ -21,13 +23,13 @@ package struct FuzzTarget: Sendable {
     /// Words that mean something to what is fuzzed.
     package let dictionary: [[UInt8]]
     /// Makes an input from nothing, if there is a generator that knows the structure.
-    package let generate: (@Sendable (inout SplitMix64) -> [UInt8])?
+    package let generate: (@Sendable (inout SeededGenerator) -> [UInt8])?
     private let property: @Sendable ([UInt8]) throws(PropertyViolation) -> String
 
     /// - Parameter property: Checks one input, and says in a word or two what came of it (``check(_:)``).
     package init(
         _ name: String, shape: Shape = .bytes, lengthMax: Int = 4_096, dictionary: [String] = [],
-        generate: (@Sendable (inout SplitMix64) -> [UInt8])? = nil,
+        generate: (@Sendable (inout SeededGenerator) -> [UInt8])? = nil,
         property: @escaping @Sendable ([UInt8]) throws(PropertyViolation) -> String
     ) {
         self.name = name

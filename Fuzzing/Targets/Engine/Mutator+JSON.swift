@@ -1,4 +1,5 @@
 import TorporJSON
+import TorporTestSupport
 
 extension Mutator {
     /// Values at the edges of what JSON can say.
@@ -11,7 +12,7 @@ extension Mutator {
     ].map { Array($0.utf8) }
 
     /// Changes the structure of the JSON text in `bytes`, or some bytes where there is none.
-    func mutateJSON(_ bytes: inout [UInt8], with other: [UInt8], using random: inout SplitMix64) {
+    func mutateJSON(_ bytes: inout [UInt8], with other: [UInt8], using random: inout SeededGenerator) {
         let parts = JSONParts(of: bytes)
         guard !parts.values.isEmpty else { return self.mutateBytes(&bytes, with: other, using: &random) }
         let value = random.pick(parts.values)
@@ -37,7 +38,7 @@ extension Mutator {
         }
     }
 
-    private func value(from other: [UInt8], using random: inout SplitMix64) -> [UInt8] {
+    private func value(from other: [UInt8], using random: inout SeededGenerator) -> [UInt8] {
         let choice = Int.random(in: 0..<3, using: &random)
         if choice == 0, let range = JSONParts(of: other).values.randomElement(using: &random) {
             return Array(other[range])
@@ -46,14 +47,14 @@ extension Mutator {
     }
 
     /// A word of the dictionary, quoted.
-    private func name(using random: inout SplitMix64) -> [UInt8] {
+    private func name(using random: inout SeededGenerator) -> [UInt8] {
         guard !self.dictionary.isEmpty else { return random.pick([Array("\"\"".utf8), Array("\"a\"".utf8)]) }
         var writer = JSONWriter()
         writer.string(String(decoding: random.pick(self.dictionary), as: UTF8.self))
         return writer.bytes
     }
 
-    private func wrap(_ value: Range<Int>, in bytes: inout [UInt8], using random: inout SplitMix64) {
+    private func wrap(_ value: Range<Int>, in bytes: inout [UInt8], using random: inout SeededGenerator) {
         let count = random.pick([1, 1, 1, 2, 60, 61, 62, 63, 64, 65])
         let isObject = random.chance(50)
         let (opening, closing) = isObject ? (Array("{\"a\":".utf8), UInt8(ascii: "}")) : ([0x5B], 0x5D)
@@ -83,7 +84,7 @@ extension Mutator {
     }
 
     /// Writes one character of a string as `\uXXXX`, or as two of them; leaves escapes that are there alone.
-    private static func escape(_ range: Range<Int>, in bytes: inout [UInt8], using random: inout SplitMix64) {
+    private static func escape(_ range: Range<Int>, in bytes: inout [UInt8], using random: inout SeededGenerator) {
         let inside = range.dropFirst().dropLast()
         guard bytes[range.lowerBound] == UInt8(ascii: "\""), !bytes[inside].contains(UInt8(ascii: "\\")) else { return }
         let text = Array(String(decoding: bytes[inside], as: UTF8.self).unicodeScalars)

@@ -1,3 +1,5 @@
+package import TorporTestSupport
+
 /// Changes inputs: a few random changes of bytes, of words, and of what the target's shape knows about.
 package struct Mutator: Sendable {
     private let shape: FuzzTarget.Shape
@@ -12,7 +14,7 @@ package struct Mutator: Sendable {
 
     /// `input` after one to four changes.
     /// - Parameter other: Another input, pieces of which may be taken over.
-    package func mutate(_ input: [UInt8], with other: [UInt8], using random: inout SplitMix64) -> [UInt8] {
+    package func mutate(_ input: [UInt8], with other: [UInt8], using random: inout SeededGenerator) -> [UInt8] {
         var bytes = input
         for _ in 0..<random.pick([1, 1, 1, 2, 2, 3, 4]) {
             switch self.shape {
@@ -46,7 +48,7 @@ package struct Mutator: Sendable {
         + ["\u{301}", "\u{212A}", "\u{37E}", "\u{1FEF}", "\u{2028}", "\u{200D}", "\u{1F600}", "e\u{301}", "\u{E9}"]
         .map { Array($0.utf8) }
 
-    func mutateBytes(_ bytes: inout [UInt8], with other: [UInt8], using random: inout SplitMix64) {
+    func mutateBytes(_ bytes: inout [UInt8], with other: [UInt8], using random: inout SeededGenerator) {
         let index = Int.random(in: 0...bytes.count, using: &random)
         let range = random.range(in: bytes.count, lengthMax: 32)
         switch Int.random(in: 0..<15, using: &random) {
@@ -70,7 +72,7 @@ package struct Mutator: Sendable {
     }
 
     /// Puts another number in the place of one.
-    private func mutateNumber(_ bytes: inout [UInt8], using random: inout SplitMix64) {
+    private func mutateNumber(_ bytes: inout [UInt8], using random: inout SeededGenerator) {
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
         let index = Int.random(in: 0...bytes.count, using: &random)
         guard let start = bytes[index...].firstIndex(where: digits.contains) else {
@@ -86,7 +88,7 @@ package struct Mutator: Sendable {
     }
 
     /// Repeats a byte until a length is reached that may be an edge.
-    private func lengthen(_ bytes: inout [UInt8], at index: Int, using random: inout SplitMix64) {
+    private func lengthen(_ bytes: inout [UInt8], at index: Int, using random: inout SeededGenerator) {
         let byte = index < bytes.count ? bytes[index] : UInt8(ascii: "a")
         let length = random.pick(Self.lengths)
         let missing = random.chance(50) ? length : max(0, length - bytes.count)
@@ -95,7 +97,7 @@ package struct Mutator: Sendable {
 
     // MARK: Lines
 
-    private func mutateLines(_ bytes: inout [UInt8], with other: [UInt8], using random: inout SplitMix64) {
+    private func mutateLines(_ bytes: inout [UInt8], with other: [UInt8], using random: inout SeededGenerator) {
         var lines = Self.lines(of: bytes)
         guard !lines.isEmpty else { return self.mutateBytes(&bytes, with: other, using: &random) }
         let index = Int.random(in: 0..<lines.count, using: &random)

@@ -1,5 +1,6 @@
 import Testing
 import TorporCore
+import TorporTestSupport
 
 /// Memory is reserved within every limit, to the byte.
 @Suite struct LedgerTests {

@@ -1,5 +1,6 @@
 import Testing
 import TorporCore
+import TorporTestSupport
 
 /// What may be stored.
 @Suite struct StorageQuotaTests {

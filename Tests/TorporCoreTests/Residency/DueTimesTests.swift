@@ -1,5 +1,6 @@
 import Testing
 import TorporCore
+import TorporTestSupport
 
 /// When objects come due: never early, at most a tick late, whatever the distance.
 @Suite struct DueTimesTests {

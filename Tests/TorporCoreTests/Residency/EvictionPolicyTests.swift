@@ -1,6 +1,7 @@
 import Testing
 
 @testable import TorporCore
+import TorporTestSupport
 
 /// Which object goes first, and how little is looked at to find it.
 @Suite struct EvictionPolicyTests {

@@ -1,4 +1,5 @@
 import TorporCore
+import TorporTestSupport
 
 /// A sequence of uses of state objects, made from a seed, and what a policy makes of it.
 struct EvictionTrace {

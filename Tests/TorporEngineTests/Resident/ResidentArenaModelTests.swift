@@ -1,6 +1,7 @@
 import Testing
 import TorporCore
 import TorporEngine
+import TorporTestSupport
 
 /// Random workloads against a model: bytes are never mixed up, and memory stays within what is promised.
 @Suite struct ResidentArenaModelTests {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import TorporEngine
+import TorporTestSupport
 
 /// Which address space large values get.
 @Suite struct RunTableTests {

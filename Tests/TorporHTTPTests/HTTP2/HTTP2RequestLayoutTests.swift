@@ -4,6 +4,7 @@ import Testing
 import TorporFuzzing
 
 @testable import TorporHTTP
+import TorporTestSupport
 
 /// How requests of HTTP/2 are laid out as text, and which are not.
 @Suite struct HTTP2RequestLayoutTests {
@@ -186,12 +187,12 @@ import TorporFuzzing
 
     /// Whatever fields a client makes up, the text is one request with that body, or none.
     @Test func noFieldCanBecomeTwoOrARequestOfItsOwn() throws {
-        var random = SplitMix64(seed: 0x5EED)
+        var random = SeededGenerator(seed: 0x5EED)
         let pieces = [
             "a", "Z", "-", ":", " ", "\t", "\r", "\n", "\r\n", "\u{0}", "é", "/", "host", "content-length", "7",
             "transfer-encoding", "chunked", "POST / HTTP/1.1", "\r\n\r\n", "x: y", "",
         ]
-        let make = { (random: inout SplitMix64) in
+        let make = { (random: inout SeededGenerator) in
             (0..<Int.random(in: 0...3, using: &random)).map { _ in
                 pieces[Int.random(in: 0..<pieces.count, using: &random)]
             }

@@ -1,25 +1,13 @@
 import Testing
 import TorporJSON
 import TorporProtocol
+import TorporTestSupport
 
 /// Random schemas and values: what must hold whatever they are.
 @Suite struct SchemaFuzzTests {
-    /// SplitMix64: the same values for a seed, wherever it runs.
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            self.state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = self.state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     private static let names = ["a", "b", "ab", "~", "é"]
 
-    private func value(_ random: inout Random, _ depth: Int) -> JSONValue {
+    private func value(_ random: inout SeededGenerator, _ depth: Int) -> JSONValue {
         switch Int.random(in: 0..<(depth == 0 ? 6 : 10), using: &random) {
         case 0: .null
         case 1: .bool(.random(using: &random))
@@ -35,7 +23,7 @@ import TorporProtocol
         }
     }
 
-    private func schema(_ random: inout Random, _ depth: Int) -> JSONValue {
+    private func schema(_ random: inout SeededGenerator, _ depth: Int) -> JSONValue {
         if depth == 0 || Int.random(in: 0..<8, using: &random) == 0 {
             return [true, true, false, ["type": "string"], ["minimum": 1], ["const": "a"]].randomElement(using: &random)
                 ?? true
@@ -48,7 +36,7 @@ import TorporProtocol
         return .object(keywords)
     }
 
-    private func keyword(_ random: inout Random, _ depth: Int) -> (String, JSONValue) {
+    private func keyword(_ random: inout SeededGenerator, _ depth: Int) -> (String, JSONValue) {
         let one =
             ["not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames"]
             + ["unevaluatedItems", "unevaluatedProperties"]
@@ -84,7 +72,7 @@ import TorporProtocol
     /// A loud check, which explains, and a quiet one, which stops at once, go different ways to one verdict; and it
     /// does not matter through which keywords a schema is reached.
     @Test func aVerdictDoesNotDependOnTheWayToIt() throws {
-        var random = Random(state: 2_020_12)
+        var random = SeededGenerator(seed: 2_020_12)
         var refused = 0
         for round in 0..<400 {
             let schema = self.schema(&random, 4)
@@ -107,7 +95,7 @@ import TorporProtocol
     }
 
     @Test func theVerdictOfARefusalAlwaysHasItsReason() throws {
-        var random = Random(state: 7)
+        var random = SeededGenerator(seed: 7)
         for round in 0..<400 {
             let schema = self.schema(&random, 4)
             let value = self.value(&random, 3)

@@ -1,20 +1,10 @@
-/// A small seeded generator of random numbers, the same on every platform.
-package struct SplitMix64: RandomNumberGenerator {
-    package private(set) var state: UInt64
+package import TorporTestSupport
 
-    package init(seed: UInt64) { self.state = seed }
-
+extension SeededGenerator {
     /// A generator that depends on every byte of `bytes`: what a check draws is then a part of its input.
     package init(seededBy bytes: some Sequence<UInt8>) {
-        self.state = bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }  // FNV-1a
-    }
-
-    package mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = self.state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
+        // FNV-1a.
+        self.init(seed: bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 })
     }
 
     /// True in `percent` of a hundred cases.

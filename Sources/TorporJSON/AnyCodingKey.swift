@@ -1,24 +1,24 @@
 /// A coding key that can be any name or index.
 ///
 /// It is small enough to be stored in an `any CodingKey` without an allocation.
-enum JSONName: CodingKey {
+package enum AnyCodingKey: CodingKey {
     case name(String)
     case index(Int)
 
     /// The name under which a class's superclass is encoded by default.
-    static var `super`: JSONName { .name("super") }
+    package static var `super`: AnyCodingKey { .name("super") }
 
-    init?(stringValue: String) { self = .name(stringValue) }
-    init?(intValue: Int) { self = .index(intValue) }
+    package init?(stringValue: String) { self = .name(stringValue) }
+    package init?(intValue: Int) { self = .index(intValue) }
 
-    var stringValue: String {
+    package var stringValue: String {
         switch self {
         case .name(let name): name
         case .index(let index): "Index \(index)"
         }
     }
 
-    var intValue: Int? {
+    package var intValue: Int? {
         switch self {
         case .name: nil
         case .index(let index): index

@@ -1,17 +1,6 @@
-/// The SplitMix64 generator: the same numbers for the same seed, everywhere.
-package struct SeededGenerator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+package import TorporTestSupport
 
-    package init(seed: UInt64) { self.state = seed }
-
-    package mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = self.state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SeededGenerator {
     package mutating func below(_ bound: Int) -> Int { Int(self.next() % UInt64(bound)) }
 
     /// Whether something that happens `percent` times in a hundred happens now.
