@@ -65,10 +65,13 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // What the kernel says about memory, processes and limits.
+        .target(name: "TorporSystem", dependencies: ["TorporCore"], swiftSettings: settings),
+
         // Adapters.
         .target(
             name: "TorporMetrics",
-            dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
+            dependencies: ["TorporSystem", .product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: settings
         ),
         .target(
@@ -165,7 +168,7 @@ let package = Package(
             dependencies: [
                 "CMalloc", "CYaml", "Torpor", "TorporCore", "TorporEngine", "TorporHTTP", "TorporMetrics",
                 "TorporServers",
-                "TorporSQLite", "TorporStdio", "TorporStorage", "TorporStore",
+                "TorporSQLite", "TorporStdio", "TorporStorage", "TorporStore", "TorporSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -229,6 +232,8 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "TorporSystemTests", dependencies: ["TorporCore", "TorporSystem"], swiftSettings: settings),
         .testTarget(
             name: "TorporMetricsTests",
             dependencies: ["TorporMetrics", .product(name: "Metrics", package: "swift-metrics")],

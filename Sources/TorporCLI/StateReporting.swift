@@ -5,6 +5,7 @@ import TorporEngine
 import TorporHTTP
 import TorporMetrics
 import TorporStore
+import TorporSystem
 
 /// Ties a server's state to the program's log, metrics and admin port.
 struct StateReporting: Sendable {
