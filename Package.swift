@@ -139,7 +139,7 @@ let package = Package(
         ),
 
         // What every adapter of the store's port is tried with. Test support: no product has it.
-        .target(name: "TorporTestSupport", swiftSettings: settings),
+        .target(name: "TorporTestSupport", dependencies: ["TorporCore"], swiftSettings: settings),
         .target(
             name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore", "TorporTestSupport"],
             swiftSettings: settings),
@@ -301,7 +301,7 @@ let package = Package(
     ]
 )
 
-// The base that every CPU ratio is taken against, and the state engine without HTTP; see Benchmarks/README.md.
+// The base that every CPU ratio is taken against, the state engine without HTTP, and the eviction policies on traces; see Benchmarks/README.md.
 if Context.environment["TORPOR_BENCHMARKS"] != nil {
     package.products.append(.executable(name: "BareNIO", targets: ["BareNIO"]))
     package.targets.append(
@@ -323,6 +323,13 @@ if Context.environment["TORPOR_BENCHMARKS"] != nil {
                 "CMalloc", "CSQLite", "TorporCompression", "TorporCore", "TorporEngine", "TorporSQLite", "TorporStore",
             ],
             path: "Benchmarks/StateBench",
+            swiftSettings: settings
+        ))
+    package.products.append(.executable(name: "EvictionBench", targets: ["EvictionBench"]))
+    package.targets.append(
+        .executableTarget(
+            name: "EvictionBench", dependencies: ["TorporCore", "TorporTestSupport"],
+            path: "Benchmarks/EvictionBench",
             swiftSettings: settings
         ))
 }

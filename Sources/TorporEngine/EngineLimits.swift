@@ -25,7 +25,7 @@ package struct EngineLimits: Sendable {
     package var batchObjectsMax: Int
     /// How long a commit is tried again when the store cannot be reached. Default 10 s.
     package var unavailableMax: Duration
-    /// Which objects leave memory first when room is needed. Default ``EvictionPolicyKind/segmented``.
+    /// Which objects leave memory first when room is needed. Default ``EvictionPolicyKind/weighted``.
     package var evictionPolicy: EvictionPolicyKind
 
     /// - Precondition: Limits are positive.
@@ -35,7 +35,7 @@ package struct EngineLimits: Sendable {
         retention: Duration = .seconds(604_800), sessionLifetime: Duration = .seconds(86_400),
         durability: CommitStateMachine.Pace = .acknowledged,
         batchMax: ByteCount = .mebibytes(8), batchObjectsMax: Int = 1_000, unavailableMax: Duration = .seconds(10),
-        evictionPolicy: EvictionPolicyKind = .segmented
+        evictionPolicy: EvictionPolicyKind = .weighted
     ) {
         precondition(
             keyMax > 0 && keyMax <= 512 && updatesMax > 0 && batchMax.bytes > 0 && batchObjectsMax > 0,

@@ -76,7 +76,7 @@ struct Plan: Sendable {
             durability: random.oneIn(8) ? .interval(.milliseconds(random.magnitude(10...5_000))) : .acknowledged,
             batchMax: ByteCount(random.number(1...4) << 10),
             batchObjectsMax: random.number(1...6), unavailableMax: .seconds(5),
-            evictionPolicy: random.oneIn(2) ? .sieve : .leastRecentlyUsed)
+            evictionPolicy: random.oneIn(2) ? .weighted : .leastRecentlyUsed)
     }
 
     private static func step(isSmall: Bool, _ random: inout SeededGenerator) -> Step.Kind {

@@ -5,7 +5,7 @@
 /// ``restore(_:)`` brings it back. An object is therefore met once for each time that it was in use or dirty, and all
 /// searches together cost O(1) for each call of another method.
 ///
-/// All methods are O(1), amortised, but ``nextVictim(where:)``, which looks at no more than twice
+/// All methods are O(1), amortised, but ``nextVictim(where:)``, which looks at no more than
 /// ``EvictionSearch/stepsMax`` objects.
 package protocol EvictionPolicy: Sendable {
     /// Objects that a search may still meet: all but those set aside.
@@ -13,7 +13,7 @@ package protocol EvictionPolicy: Sendable {
     /// The bytes of these objects: the most that evicting could win, as far as is known.
     var candidateBytes: Int { get }
 
-    /// An object has become resident.
+    /// An object has become resident. The end of the use for which it did is the first that ``touch(_:)`` tells of.
     /// - Precondition: It is not known.
     mutating func insert(_ object: UInt32, bytes: Int)
 
@@ -49,7 +49,7 @@ package enum EvictionSearch: Hashable, Sendable {
     /// All the objects looked at were in use or dirty. Others may not be: ask again, after other work.
     case unfinished
 
-    /// How many objects a search looks at before it takes what it can get. About 10 µs at worst.
+    /// How many objects a search looks at before it takes what it can get. Some tens of µs at worst.
     package static let stepsMax = 256
 }
 
@@ -57,83 +57,72 @@ package enum EvictionSearch: Hashable, Sendable {
 package enum EvictionPolicyKind: String, Sendable, CaseIterable {
     /// ``LRUPolicy``: what was not used for longest goes first.
     case leastRecentlyUsed = "lru"
-    /// ``SegmentedLRUPolicy``: the same, but what was used once goes before what was used again.
-    case segmented = "slru"
-    /// ``SIEVEPolicy``: what was not used since it was last considered goes first.
-    case sieve
+    /// ``WeightedPolicy``: what costs least to be without goes first.
+    case weighted
 }
 
 /// The policy that was chosen.
 package struct EvictionOrder: EvictionPolicy {
     package let kind: EvictionPolicyKind
-    // Those that were not chosen stay empty. An enum would copy the policy for each change.
+    // The one that was not chosen stays empty. An enum would copy the policy for each change.
     private var leastRecentlyUsed = LRUPolicy()
-    private var segmented = SegmentedLRUPolicy()
-    private var sieve = SIEVEPolicy()
+    private var weighted = WeightedPolicy()
 
     package init(_ kind: EvictionPolicyKind) { self.kind = kind }
 
     package var candidateCount: Int {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.candidateCount
-        case .segmented: self.segmented.candidateCount
-        case .sieve: self.sieve.candidateCount
+        case .weighted: self.weighted.candidateCount
         }
     }
 
     package var candidateBytes: Int {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.candidateBytes
-        case .segmented: self.segmented.candidateBytes
-        case .sieve: self.sieve.candidateBytes
+        case .weighted: self.weighted.candidateBytes
         }
     }
 
     package mutating func insert(_ object: UInt32, bytes: Int) {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.insert(object, bytes: bytes)
-        case .segmented: self.segmented.insert(object, bytes: bytes)
-        case .sieve: self.sieve.insert(object, bytes: bytes)
+        case .weighted: self.weighted.insert(object, bytes: bytes)
         }
     }
 
     package mutating func touch(_ object: UInt32) {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.touch(object)
-        case .segmented: self.segmented.touch(object)
-        case .sieve: self.sieve.touch(object)
+        case .weighted: self.weighted.touch(object)
         }
     }
 
     package mutating func restore(_ object: UInt32) {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.restore(object)
-        case .segmented: self.segmented.restore(object)
-        case .sieve: self.sieve.restore(object)
+        case .weighted: self.weighted.restore(object)
         }
     }
 
     package mutating func resize(_ object: UInt32, bytes: Int) {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.resize(object, bytes: bytes)
-        case .segmented: self.segmented.resize(object, bytes: bytes)
-        case .sieve: self.sieve.resize(object, bytes: bytes)
+        case .weighted: self.weighted.resize(object, bytes: bytes)
         }
     }
 
     package mutating func remove(_ object: UInt32) {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.remove(object)
-        case .segmented: self.segmented.remove(object)
-        case .sieve: self.sieve.remove(object)
+        case .weighted: self.weighted.remove(object)
         }
     }
 
     package mutating func nextVictim(where isEvictable: (UInt32) -> Bool) -> EvictionSearch {
         switch self.kind {
         case .leastRecentlyUsed: self.leastRecentlyUsed.nextVictim(where: isEvictable)
-        case .segmented: self.segmented.nextVictim(where: isEvictable)
-        case .sieve: self.sieve.nextVictim(where: isEvictable)
+        case .weighted: self.weighted.nextVictim(where: isEvictable)
         }
     }
 }

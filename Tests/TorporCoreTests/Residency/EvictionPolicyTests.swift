@@ -35,49 +35,64 @@ import TorporTestSupport
         #expect(Self.drain(&order) == [1, 2, 4, 3, 0])
     }
 
-    @Test func whatWasUsedMoreThanOnceIsProtected() {
-        var order = Self.filled(.segmented, 4)
-        order.touch(0)
-        order.touch(1)
-        // New ones enter below 0 and 1.
-        order.insert(4, bytes: 10)
-        order.insert(5, bytes: 10)
-        #expect(Self.drain(&order) == [2, 3, 4, 5, 0, 1])
+    @Test func whatIsLargeGoesBeforeWhatIsSmall() {
+        var order = EvictionOrder(.weighted)
+        order.insert(0, bytes: 1_024)
+        order.insert(1, bytes: 65_536)
+        order.insert(2, bytes: 1_024)
+        #expect(Self.drain(&order) == [1, 0, 2])
+        // But not when it was used long after: 1 KiB counts an eighth of what 64 KiB do.
+        for (others, first) in [(5, 1), (10, 0)] as [(UInt32, UInt32)] {
+            var order = EvictionOrder(.weighted)
+            order.insert(0, bytes: 1_024)
+            for object in 2..<2 + others { order.insert(object, bytes: 1) }
+            order.insert(1, bytes: 65_536)
+            order.insert(100, bytes: 1)
+            #expect(Self.next(&order) == .victim(first))
+        }
     }
 
-    @Test func noMoreThanHalfIsProtected() {
-        var order = Self.filled(.segmented, 4)
-        // The third use takes the protection from the first.
-        for object in [0, 1, 2] as [UInt32] { order.touch(object) }
-        order.insert(4, bytes: 10)
-        #expect(Self.drain(&order) == [3, 0, 4, 1, 2])
-        // What shrinks protects no more; what is larger than half never is.
-        order = Self.filled(.segmented, 2)
-        order.touch(0)
-        order.insert(2, bytes: 10)
-        order.resize(1, bytes: 0)
-        order.resize(2, bytes: 9)
-        order.insert(3, bytes: 0)
-        #expect(Self.drain(&order) == [1, 2, 0, 3])
+    @Test func whatWasUsedAgainStaysThreeTimesAsLong() {
+        // So many others come between two objects, which are then 5 and 2 others old, and 7 and 2.
+        for (others, first) in [(1, 2), (3, 0)] as [(UInt32, UInt32)] {
+            var order = EvictionOrder(.weighted)
+            order.insert(0, bytes: 1_024)
+            // The first use is what brought it here.
+            order.touch(0)
+            order.touch(0)
+            for object in 10..<10 + others { order.insert(object, bytes: 1) }
+            order.insert(2, bytes: 1_024)
+            order.touch(2)
+            for object in 20..<22 as Range<UInt32> { order.insert(object, bytes: 1) }
+            #expect(Self.next(&order) == .victim(first), "\(others) others")
+        }
     }
 
-    @Test func theHandSparesWhatWasUsedOnce() {
-        var order = Self.filled(.sieve, 5)
+    @Test func theFirstUseIsNotAnother() {
+        var order = Self.filled(.weighted, 3)
+        for object in 0..<3 as Range<UInt32> { order.touch(object) }
         order.touch(0)
-        order.touch(3)
-        order.touch(0)
-        // 0 loses its mark, 1 and 2 go, 3 loses its mark, 4 goes; the hand begins again.
-        #expect(Self.drain(&order) == [1, 2, 4, 0, 3])
-    }
-
-    @Test func theHandStaysWhereItIsWhileObjectsCome() {
-        var order = Self.filled(.sieve, 3)
-        order.touch(0)
+        for object in 3..<5 as Range<UInt32> { order.insert(object, bytes: 10) }
         #expect(Self.next(&order) == .victim(1))
-        order.remove(1)
-        order.insert(3, bytes: 10)
-        order.insert(1, bytes: 10)
-        #expect(Self.drain(&order) == [2, 3, 1, 0])
+    }
+
+    @Test func whatHasGrownIsSortedAnewAfterItsUse() {
+        var order = EvictionOrder(.weighted)
+        order.insert(0, bytes: 100)
+        order.insert(1, bytes: 100)
+        order.resize(1, bytes: 100_000)
+        // Behind one that is smaller, it waits.
+        #expect(Self.next(&order) == .victim(0))
+        order.touch(1)
+        order.insert(2, bytes: 100)
+        #expect(Self.drain(&order) == [1, 0, 2])
+    }
+
+    @Test func aQueueHoldsSizesThatDifferByLessThanHalf() {
+        func queue(_ bytes: Int) -> Int { WeightedPolicy.queue(bytes: bytes, uses: 0) }
+        #expect(queue(0) == 0 && queue(255) == 0 && queue(256) == 1 && queue(511) == 1 && queue(512) == 2)
+        #expect(queue(65_535) == 8 && queue(65_536) == 9 && queue(Int(UInt32.max)) == 9)
+        #expect(WeightedPolicy.queue(bytes: 256, uses: 1) == 1 && WeightedPolicy.queue(bytes: 256, uses: 2) == 11)
     }
 
     @Test(arguments: EvictionPolicyKind.allCases)
@@ -125,27 +140,12 @@ import TorporTestSupport
         order.touch(1)
         order.restore(0)
         #expect(order.candidateCount == 2 && order.candidateBytes == 20)
-        switch kind {
-        case .leastRecentlyUsed: #expect(Self.drain(&order) == [1, 0])
-        // It has more than half of the bytes when it comes back, so it is not protected.
-        case .segmented: #expect(Self.drain(&order) == [1, 0])
-        // The one that was used has a mark.
-        case .sieve: #expect(Self.drain(&order) == [0, 1])
-        }
+        #expect(Self.drain(&order) == [1, 0])
     }
 
-    @Test func whatWasSetAsideComesBackBehindTheHand() {
-        var order = Self.filled(.sieve, 5)
-        #expect(Self.next(&order, busy: [1, 0]) == .victim(2))
-        order.insert(5, bytes: 10)
-        order.restore(0)
-        order.restore(1)
-        // The hand goes on to the newest before it comes to those that it has passed.
-        #expect(Self.drain(&order) == [2, 3, 4, 5, 0, 1])
-    }
-
-    @Test func whatWasSetAsideComesBackAsTheNewest() {
-        var order = Self.filled(.leastRecentlyUsed, 3)
+    @Test(arguments: EvictionPolicyKind.allCases)
+    func whatWasSetAsideComesBackAsTheNewest(kind: EvictionPolicyKind) {
+        var order = Self.filled(kind, 3)
         #expect(Self.next(&order, busy: [0]) == .victim(1))
         order.insert(3, bytes: 10)
         order.restore(0)
@@ -173,7 +173,7 @@ import TorporTestSupport
 
     @Test(arguments: EvictionPolicyKind.allCases)
     func aSearchAmongWhatIsInUseStops(kind: EvictionPolicyKind) {
-        let steps = kind == .sieve ? 2 * EvictionSearch.stepsMax : EvictionSearch.stepsMax
+        let steps = EvictionSearch.stepsMax
         var order = Self.filled(kind, UInt32(steps) + 1)
         var met = 0
         let isEvictable = { (_: UInt32) in
@@ -189,20 +189,7 @@ import TorporTestSupport
         #expect(order.nextVictim(where: isEvictable) == .nothing)
     }
 
-    @Test func aSearchAmongWhatIsMarkedTakesWhatItCanGet() {
-        let steps = UInt32(EvictionSearch.stepsMax)
-        var order = Self.filled(.sieve, steps + 10)
-        for object in 0..<steps + 10 { order.touch(object) }
-        var met: [UInt32] = []
-        let search = order.nextVictim(where: { object in
-            met.append(object)
-            return object > steps
-        })
-        #expect(search == .victim(steps + 1))
-        #expect(met == [steps, steps + 1])
-    }
-
-    @Test func anObjectTakesTwelveBytes() { #expect(MemoryLayout<EvictionQueue.Entry>.stride == 12) }
+    @Test func anObjectTakesTwentyBytes() { #expect(MemoryLayout<EvictionQueues.Entry>.stride == 20) }
 
     // MARK: Bytes
 
@@ -226,85 +213,62 @@ import TorporTestSupport
 
     /// A policy written as simply as it can be.
     private struct Model {
+        struct Object {
+            var bytes: Int
+            var uses: UInt8 = 0
+            var stamp: UInt32
+            var queue: Int
+            var isAside = false
+        }
+
         let kind: EvictionPolicyKind
-        /// Oldest first.
-        var queue: [UInt32] = []
-        var aside: Set<UInt32> = []
-        var marked: Set<UInt32> = []
-        var bytes: [UInt32: Int] = [:]
-        /// The protected ones are the last of the queue.
-        var protectedCount = 0
-        /// How many of the queue the hand has passed; `nil` when it begins anew.
-        var passed: Int?
+        var objects: [UInt32: Object] = [:]
+        var clock: UInt32 = 0
 
-        mutating func comeBack(_ object: UInt32) {
-            guard self.aside.remove(object) != nil else { return }
-            if self.kind != .sieve { return self.enter(object) }
-            // Before it begins anew, the hand has passed everything.
-            self.queue.insert(object, at: self.passed ?? self.queue.count)
-            if let passed = self.passed { self.passed = passed + 1 }
+        var candidates: [UInt32: Object] { self.objects.filter { !$0.value.isAside } }
+
+        func queue(_ bytes: Int, _ uses: UInt8) -> Int {
+            self.kind == .weighted ? WeightedPolicy.queue(bytes: bytes, uses: uses) : 0
         }
 
-        mutating func enter(_ object: UInt32) {
-            self.queue.insert(object, at: self.queue.count - self.protectedCount)
-        }
-
-        mutating func balance() {
-            func bytes(_ objects: some Sequence<UInt32>) -> Int { objects.reduce(0) { $0 + self.bytes[$1]! } }
-            while bytes(self.queue.suffix(self.protectedCount)) > bytes(self.queue) / 2 { self.protectedCount -= 1 }
-        }
-
-        mutating func leave(_ object: UInt32) {
-            guard let index = self.queue.firstIndex(of: object) else { return }
-            if index >= self.queue.count - self.protectedCount { self.protectedCount -= 1 }
-            self.queue.remove(at: index)
+        mutating func insert(_ object: UInt32, bytes: Int) {
+            self.clock += 1
+            self.objects[object] = Object(bytes: bytes, stamp: self.clock, queue: self.queue(bytes, 0))
         }
 
         mutating func touch(_ object: UInt32) {
-            if self.kind != .segmented || !self.aside.contains(object) { self.comeBack(object) }
-            switch self.kind {
-            case .segmented:
-                self.aside.remove(object)
-                self.leave(object)
-                self.queue.append(object)
-                self.protectedCount += 1
-                self.balance()
-            case .leastRecentlyUsed:
-                self.queue.removeAll { $0 == object }
-                self.queue.append(object)
-            case .sieve: self.marked.insert(object)
-            }
+            self.clock += 1
+            let former = self.objects[object]!
+            let uses = min(2, former.uses + 1)
+            self.objects[object] = Object(
+                bytes: former.bytes, uses: uses, stamp: self.clock, queue: self.queue(former.bytes, uses))
         }
 
-        mutating func remove(_ object: UInt32) {
-            if let index = self.queue.firstIndex(of: object) {
-                self.leave(object)
-                if let passed = self.passed, index < passed { self.passed = passed - 1 }
-                if self.passed == self.queue.count { self.passed = nil }
-            }
-            self.aside.remove(object)
-            self.marked.remove(object)
-            self.bytes[object] = nil
-            self.balance()
+        mutating func restore(_ object: UInt32) {
+            guard self.objects[object]!.isAside else { return }
+            self.clock += 1
+            self.objects[object]!.isAside = false
+            self.objects[object]!.stamp = self.clock
         }
 
+        /// The oldest of each queue, and the first of those that weigh most.
         mutating func next(busy: Set<UInt32>) -> EvictionSearch {
-            while !self.queue.isEmpty {
-                let passed = self.passed ?? 0
-                self.passed = passed
-                let object = self.queue[passed]
-                if self.marked.remove(object) != nil {
-                    self.passed = passed + 1
-                } else if busy.contains(object) {
-                    self.leave(object)
-                    self.aside.insert(object)
-                    self.balance()
-                } else {
-                    return .victim(object)
+            while true {
+                var oldest: [Int: (key: UInt32, value: Object)] = [:]
+                for candidate in self.candidates
+                where candidate.value.stamp < oldest[candidate.value.queue]?.value.stamp ?? .max {
+                    oldest[candidate.value.queue] = candidate
                 }
-                if self.passed == self.queue.count { self.passed = nil }
+                var found: (object: UInt32, weight: Float)?
+                for (queue, candidate) in oldest.sorted(by: { $0.key < $1.key }) {
+                    let weight = WeightedPolicy.weight(
+                        age: self.clock - candidate.value.stamp, bytes: candidate.value.bytes, isOnce: queue < 10)
+                    if found == nil || weight > found!.weight { found = (candidate.key, weight) }
+                }
+                guard let found else { return .nothing }
+                guard busy.contains(found.object) else { return .victim(found.object) }
+                self.objects[found.object]!.isAside = true
             }
-            return .nothing
         }
     }
 
@@ -316,14 +280,13 @@ import TorporTestSupport
         var busy: Set<UInt32> = []
         for _ in 0..<20_000 {
             let object = UInt32.random(in: 0..<40, using: &random)
-            let isKnown = model.bytes[object] != nil
+            let isKnown = model.objects[object] != nil
             switch Int.random(in: 0..<8, using: &random) {
             case 0, 1:
                 guard !isKnown else { continue }
-                let bytes = Int.random(in: 0..<1_000, using: &random)
+                let bytes = Int.random(in: 0..<100_000, using: &random) >> Int.random(in: 0..<10, using: &random)
                 order.insert(object, bytes: bytes)
-                model.bytes[object] = bytes
-                model.enter(object)
+                model.insert(object, bytes: bytes)
             case 2, 3:
                 guard isKnown else { continue }
                 busy.remove(object)
@@ -333,28 +296,27 @@ import TorporTestSupport
                 guard isKnown else { continue }
                 busy.remove(object)
                 order.restore(object)
-                model.comeBack(object)
+                model.restore(object)
             case 5:
                 guard isKnown else { continue }
                 busy.insert(object)
-                let bytes = Int.random(in: 0..<1_000, using: &random)
+                let bytes = Int.random(in: 0..<100_000, using: &random) >> Int.random(in: 0..<10, using: &random)
                 order.resize(object, bytes: bytes)
-                model.bytes[object] = bytes
-                model.balance()
+                model.objects[object]!.bytes = bytes
             case 6:
                 guard isKnown, Int.random(in: 0..<4, using: &random) == 0 else { continue }
                 busy.remove(object)
                 order.remove(object)
-                model.remove(object)
+                model.objects[object] = nil
             default:
                 let search = Self.next(&order, busy: busy)
                 #expect(search == model.next(busy: busy))
                 guard case .victim(let victim) = search, Bool.random(using: &random) else { continue }
                 order.remove(victim)
-                model.remove(victim)
+                model.objects[victim] = nil
             }
-            #expect(order.candidateCount == model.queue.count)
-            #expect(order.candidateBytes == model.queue.reduce(0) { $0 + (model.bytes[$1] ?? 0) })
+            #expect(order.candidateCount == model.candidates.count)
+            #expect(order.candidateBytes == model.candidates.reduce(0) { $0 + $1.value.bytes })
         }
     }
 
@@ -362,7 +324,7 @@ import TorporTestSupport
 
     @Test func anObjectBecomesResidentOnce() async {
         await #expect(processExitsWith: .failure) {
-            var order = EvictionOrder(.sieve)
+            var order = EvictionOrder(.weighted)
             order.insert(1, bytes: 1)
             order.insert(1, bytes: 1)
         }
@@ -376,7 +338,7 @@ import TorporTestSupport
 
     @Test func onlyAResidentObjectIsUsedResizedRestoredOrRemoved() async {
         await #expect(processExitsWith: .failure) {
-            var order = EvictionOrder(.sieve)
+            var order = EvictionOrder(.weighted)
             order.insert(1, bytes: 1)
             order.remove(1)
             order.touch(1)
@@ -404,11 +366,11 @@ import TorporTestSupport
 
     @Test func anObjectTakesLessThanFourGibibytes() async {
         await #expect(processExitsWith: .failure) {
-            var order = EvictionOrder(.sieve)
+            var order = EvictionOrder(.weighted)
             order.insert(1, bytes: 1 << 32)
         }
         await #expect(processExitsWith: .failure) {
-            var order = EvictionOrder(.sieve)
+            var order = EvictionOrder(.weighted)
             order.insert(1, bytes: -1)
         }
     }

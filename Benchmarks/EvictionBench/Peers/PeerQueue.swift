@@ -1,10 +1,10 @@
-/// Objects from oldest to newest, linked in one array: 12 bytes for each. What the policies are built of.
-struct EvictionQueue: Sendable {
+/// Objects from oldest to newest, linked in one array: 12 bytes for each. What the peers are built of.
+struct PeerQueue: Sendable {
     struct Entry: Sendable {
         /// Its upper bit says that the object was visited.
-        var older = EvictionQueue.none
+        var older = PeerQueue.none
         /// Who is newer; or ``unknown`` or ``aside``.
-        var newer = EvictionQueue.unknown
+        var newer = PeerQueue.unknown
         var bytes: UInt32 = 0
     }
 
@@ -15,8 +15,8 @@ struct EvictionQueue: Sendable {
     private static let visited: UInt32 = 0x8000_0000
 
     private var entries: ContiguousArray<Entry> = []
-    private(set) var oldest = EvictionQueue.none
-    private(set) var newest = EvictionQueue.none
+    private(set) var oldest = PeerQueue.none
+    private(set) var newest = PeerQueue.none
     /// Objects in the queue: all that are known but those set aside.
     private(set) var count = 0
     /// Their bytes.
@@ -52,7 +52,7 @@ struct EvictionQueue: Sendable {
     func bytes(of object: UInt32) -> Int { Int(self.entries[Int(object)].bytes) }
 
     /// Adds an object on the older side of `neighbour`, or as the newest.
-    mutating func insert(_ object: UInt32, bytes: Int, olderThan neighbour: UInt32 = EvictionQueue.none) {
+    mutating func insert(_ object: UInt32, bytes: Int, olderThan neighbour: UInt32 = PeerQueue.none) {
         precondition(object < Self.aside, "objects are numbered by 31 bits")
         precondition(!self.isKnown(object), "object \(object) becomes resident once")
         if Int(object) >= self.entries.count {

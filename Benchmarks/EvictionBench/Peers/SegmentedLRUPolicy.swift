@@ -1,3 +1,5 @@
+import TorporCore
+
 /// Evicts what was not used for longest, but spares for a while what was used more than once.
 ///
 /// One list in which the newer half, by bytes, is *protected*. A new object enters in the middle, below the protected
@@ -5,42 +7,42 @@
 /// popular objects change, the former ones leave as fast as they would by plain LRU.
 ///
 /// A search looks at no more than ``EvictionSearch/stepsMax`` objects. Takes 12 bytes for each object number in use.
-package struct SegmentedLRUPolicy: EvictionPolicy {
+struct SegmentedLRUPolicy: EvictionPolicy {
     /// Oldest to newest; the mark of an object says that it is protected.
-    private var queue = EvictionQueue()
+    private var queue = PeerQueue()
     /// The oldest protected object.
-    private var boundary = EvictionQueue.none
+    private var boundary = PeerQueue.none
     /// The bytes of the protected objects: at most half of all.
     private var protectedBytes = 0
 
-    package init() {}
+    init() {}
 
-    package var candidateCount: Int { self.queue.count }
-    package var candidateBytes: Int { self.queue.bytes }
+    var candidateCount: Int { self.queue.count }
+    var candidateBytes: Int { self.queue.bytes }
 
-    package mutating func insert(_ object: UInt32, bytes: Int) {
+    mutating func insert(_ object: UInt32, bytes: Int) {
         self.queue.insert(object, bytes: bytes, olderThan: self.boundary)
     }
 
-    package mutating func touch(_ object: UInt32) {
+    mutating func touch(_ object: UInt32) {
         if self.queue.isAside(object) {
-            self.queue.putBack(object, olderThan: EvictionQueue.none)
+            self.queue.putBack(object, olderThan: PeerQueue.none)
         } else {
             self.unprotect(object)
             self.queue.renew(object)
         }
         self.queue.setVisited(object, true)
         self.protectedBytes += self.queue.bytes(of: object)
-        if self.boundary == EvictionQueue.none { self.boundary = object }
+        if self.boundary == PeerQueue.none { self.boundary = object }
         self.balance()
     }
 
     /// An object comes back below the protected ones, like a new one.
-    package mutating func restore(_ object: UInt32) {
+    mutating func restore(_ object: UInt32) {
         if self.queue.isAside(object) { self.queue.putBack(object, olderThan: self.boundary) }
     }
 
-    package mutating func resize(_ object: UInt32, bytes: Int) {
+    mutating func resize(_ object: UInt32, bytes: Int) {
         let isProtected = !self.queue.isAside(object) && self.queue.isVisited(object)
         if isProtected { self.protectedBytes -= self.queue.bytes(of: object) }
         self.queue.resize(object, bytes: bytes)
@@ -48,16 +50,16 @@ package struct SegmentedLRUPolicy: EvictionPolicy {
         self.balance()
     }
 
-    package mutating func remove(_ object: UInt32) {
+    mutating func remove(_ object: UInt32) {
         if !self.queue.isAside(object) { self.unprotect(object) }
         self.queue.remove(object)
         self.balance()
     }
 
-    package mutating func nextVictim(where isEvictable: (UInt32) -> Bool) -> EvictionSearch {
+    mutating func nextVictim(where isEvictable: (UInt32) -> Bool) -> EvictionSearch {
         for _ in 0..<EvictionSearch.stepsMax {
             let oldest = self.queue.oldest
-            guard oldest != EvictionQueue.none else { return .nothing }
+            guard oldest != PeerQueue.none else { return .nothing }
             if isEvictable(oldest) { return .victim(oldest) }
             self.unprotect(oldest)
             self.queue.setAside(oldest)
@@ -76,7 +78,7 @@ package struct SegmentedLRUPolicy: EvictionPolicy {
 
     /// Takes the protection from the oldest ones that have it, as long as they are more than half.
     private mutating func balance() {
-        while self.boundary != EvictionQueue.none, self.protectedBytes > self.queue.bytes / 2 {
+        while self.boundary != PeerQueue.none, self.protectedBytes > self.queue.bytes / 2 {
             self.unprotect(self.boundary)
         }
     }

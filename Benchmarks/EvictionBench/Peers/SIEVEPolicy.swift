@@ -1,3 +1,5 @@
+import TorporCore
+
 /// Evicts what was not used since it was last considered: SIEVE (Zhang and others, NSDI 2024).
 ///
 /// Objects stay in the order in which they became resident; a use only marks them. A hand goes from the oldest to the
@@ -7,39 +9,39 @@
 /// A search takes away at most ``EvictionSearch/stepsMax`` marks. After so many in a row all objects are about equally
 /// in use, and it looks for the first that can be evicted among as many more, marked or not. Takes 12 bytes for each
 /// object number in use.
-package struct SIEVEPolicy: EvictionPolicy {
-    private var queue = EvictionQueue()
+struct SIEVEPolicy: EvictionPolicy {
+    private var queue = PeerQueue()
     /// What is considered next; at the end, the oldest is.
-    private var hand = EvictionQueue.none
+    private var hand = PeerQueue.none
 
-    package init() {}
+    init() {}
 
-    package var candidateCount: Int { self.queue.count }
-    package var candidateBytes: Int { self.queue.bytes }
+    var candidateCount: Int { self.queue.count }
+    var candidateBytes: Int { self.queue.bytes }
 
-    package mutating func insert(_ object: UInt32, bytes: Int) { self.queue.insert(object, bytes: bytes) }
-    package mutating func resize(_ object: UInt32, bytes: Int) { self.queue.resize(object, bytes: bytes) }
+    mutating func insert(_ object: UInt32, bytes: Int) { self.queue.insert(object, bytes: bytes) }
+    mutating func resize(_ object: UInt32, bytes: Int) { self.queue.resize(object, bytes: bytes) }
 
-    package mutating func remove(_ object: UInt32) {
+    mutating func remove(_ object: UInt32) {
         if self.hand == object { self.hand = self.queue.newer(than: object) }
         self.queue.remove(object)
     }
 
-    package mutating func touch(_ object: UInt32) {
+    mutating func touch(_ object: UInt32) {
         self.restore(object)
         self.queue.setVisited(object, true)
     }
 
     /// An object comes back just behind the hand: it was in use when the hand came by, as if it had had a mark.
-    package mutating func restore(_ object: UInt32) {
+    mutating func restore(_ object: UInt32) {
         if self.queue.isAside(object) { self.queue.putBack(object, olderThan: self.hand) }
     }
 
-    package mutating func nextVictim(where isEvictable: (UInt32) -> Bool) -> EvictionSearch {
+    mutating func nextVictim(where isEvictable: (UInt32) -> Bool) -> EvictionSearch {
         for step in 0..<2 * EvictionSearch.stepsMax {
-            if self.hand == EvictionQueue.none { self.hand = self.queue.oldest }
+            if self.hand == PeerQueue.none { self.hand = self.queue.oldest }
             let object = self.hand
-            guard object != EvictionQueue.none else { return .nothing }
+            guard object != PeerQueue.none else { return .nothing }
             if step < EvictionSearch.stepsMax, self.queue.isVisited(object) {
                 self.queue.setVisited(object, false)
                 self.hand = self.queue.newer(than: object)
