@@ -1,7 +1,7 @@
 import Glibc
 
 /// Where the files of the kernel are found: `/proc` and `/sys` below a folder, which is another one in tests.
-package struct SystemRoot: Sendable {
+package struct SystemRoot: Hashable, Sendable {
     /// The largest file that is read, in bytes. The kernel's own are far smaller.
     package static let fileMax = 1 << 20
 
