@@ -11,6 +11,9 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// Which allocator the program is linked with; see docs/decisions/0025-allocator.md.
+let allocator: [Target.Dependency] = Context.environment["TORPOR_ALLOCATOR"] == "glibc" ? [] : ["CJemalloc"]
+
 // Dependencies point inward: the pure core knows nothing of NIO, HTTP or a database.
 let package = Package(
     name: "torpor",
@@ -57,6 +60,8 @@ let package = Package(
             name: "Torpor",
             dependencies: [
                 "TorporCore", "TorporEncoding", "TorporEngine", "TorporJSON", "TorporProtocol", "TorporStore",
+                "TorporSystem",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -65,8 +70,11 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        // What the kernel says about memory, processes and limits.
-        .target(name: "TorporSystem", dependencies: ["TorporCore"], swiftSettings: settings),
+        // What the kernel says about memory, processes and limits, and what the allocator does.
+        .target(name: "TorporSystem", dependencies: ["CThreads", "TorporCore"], swiftSettings: settings),
+        .target(
+            name: "TorporAllocator", dependencies: ["CMalloc", "CThreads", "TorporSystem"],
+            swiftSettings: settings),
 
         // Adapters.
         .target(
@@ -77,7 +85,7 @@ let package = Package(
         .target(
             name: "TorporHTTP",
             dependencies: [
-                "Torpor", "TorporCore", "TorporJSON", "TorporProtocol",
+                "Torpor", "TorporAllocator", "TorporCore", "TorporJSON", "TorporProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -108,7 +116,7 @@ let package = Package(
         .target(
             name: "TorporSQLite",
             dependencies: [
-                "CSQLite", "TorporCore", "TorporStore",
+                "CSQLite", "TorporCore", "TorporStore", "TorporSystem",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings
@@ -153,10 +161,26 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "TorporCompression", dependencies: ["CZstd", "TorporCore"], swiftSettings: settings),
 
+        // Loads any MCP server and tells whether its memory grows; see docs/guides/soak.md.
+        .target(
+            name: "TorporSoak",
+            dependencies: [
+                "TorporJSON", "TorporSystem", "TorporTestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+
         // C libraries, from Debian's -dev packages, and what is glibc's own.
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        // How jemalloc is set, for programs; and what Glibc's module lacks of threads.
+        .target(name: "CMallocSettings"),
+        .target(name: "CThreads"),
+        .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // The program.
@@ -166,9 +190,10 @@ let package = Package(
         .executableTarget(
             name: "TorporCLI",
             dependencies: [
-                "CMalloc", "CYaml", "Torpor", "TorporCore", "TorporEngine", "TorporHTTP", "TorporMetrics",
-                "TorporServers",
-                "TorporSQLite", "TorporStdio", "TorporStorage", "TorporStore", "TorporSystem",
+                "CMalloc", "CMallocSettings", "CYaml", "Torpor", "TorporAllocator", "TorporCore", "TorporEngine",
+                "TorporHTTP", "TorporJSON", "TorporMetrics", "TorporSQLite", "TorporServers", "TorporSoak",
+                "TorporStdio",
+                "TorporStorage", "TorporStore", "TorporSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -177,7 +202,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-            ],
+            ] + allocator,
             swiftSettings: settings
         ),
 
@@ -228,12 +253,25 @@ let package = Package(
         .testTarget(
             name: "TorporSQLiteTests",
             dependencies: [
-                "CSQLite", "TorporCore", "TorporSQLite", "TorporStore", "TorporStoreTestKit", "TorporTestSupport",
+                "CSQLite", "TorporCore", "TorporSQLite", "TorporStore", "TorporStoreTestKit", "TorporSystem",
+                "TorporTestSupport",
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "TorporSystemTests", dependencies: ["TorporCore", "TorporSystem"], swiftSettings: settings),
+        .testTarget(
+            name: "TorporSoakTests",
+            dependencies: [
+                "Torpor", "TorporJSON", "TorporSoak", "TorporTestSupport", "TorporTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporAllocatorTests", dependencies: ["TorporAllocator", "TorporSystem"], swiftSettings: settings),
         .testTarget(
             name: "TorporMetricsTests",
             dependencies: ["TorporMetrics", .product(name: "Metrics", package: "swift-metrics")],
@@ -265,14 +303,16 @@ let package = Package(
         ),
         .testTarget(
             name: "TorporServersTests",
-            dependencies: ["Torpor", "TorporServers", "TorporTestSupport", "TorporTesting"],
+            dependencies: [
+                "Torpor", "TorporAllocator", "TorporServers", "TorporSystem", "TorporTestSupport", "TorporTesting",
+            ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "TorporCLITests",
             dependencies: [
-                "Torpor", "TorporCLI", "TorporCore", "TorporEngine", "TorporHTTP", "TorporMetrics", "TorporServers",
-                "TorporStorage", "TorporStore",
+                "Torpor", "TorporAllocator", "TorporCLI", "TorporCore", "TorporEngine", "TorporHTTP", "TorporMetrics",
+                "TorporSQLite", "TorporServers", "TorporStorage", "TorporStore", "TorporSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -41,9 +41,12 @@ file g++ '/usr/lib/gcc/*/*/libstdc++.so'
 file libyaml-dev '/usr/include/yaml.h'
 file libzstd-dev '/usr/include/zstd.h'
 file libsqlite3-dev '/usr/include/sqlite3.h'
+file libjemalloc-dev '/usr/include/jemalloc/jemalloc.h'
 if [ "${1:-}" = test ]; then
     program python3 python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+    # For promtool. As a package it starts a Prometheus of its own where there is an init system.
+    program prometheus promtool
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -22,9 +22,6 @@ static inline int torpor_sqlite3_set_lookaside(sqlite3 *database, int size, int 
     return sqlite3_db_config(database, SQLITE_DBCONFIG_LOOKASIDE, (void *)0, size, count);
 }
 
-/// Names the calling thread; at most 15 bytes.
-static inline void torpor_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
-
 /// Lets the calling thread have the processor and the disk only while nobody else needs them.
 static inline void torpor_yield_to_others(void) {
     // Linux takes zero for the calling thread.

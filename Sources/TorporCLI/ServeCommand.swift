@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import ServiceLifecycle
 import Torpor
+import TorporAllocator
 import TorporHTTP
 import TorporMetrics
 import TorporServers

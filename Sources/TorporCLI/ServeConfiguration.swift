@@ -2,6 +2,7 @@ import Logging
 import Torpor
 import TorporHTTP
 import TorporServers
+import TorporSystem
 
 /// The settings of `torpor serve`, checked and complete. Files are named, not read.
 struct ServeConfiguration {
@@ -47,7 +48,9 @@ struct ServeConfiguration {
         if let setting = sources[.sessionLifetime] {
             self.sessionLifetime = try Self.duration(setting, least: .seconds(1))
         }
-        self.state = try StateSettings(sources, sessionLifetime: self.sessionLifetime)
+        self.state = try StateSettings(
+            sources, sessionLifetime: self.sessionLifetime,
+            memory: MemoryLimit.derive(explicit: self.http.memoryLimit)?.bytes)
         if let setting = sources[.auth], setting.text != "none" {
             guard setting.text.hasPrefix("token-file="), setting.text.count > "token-file=".count else {
                 throw setting.fault("way of authentication; use none or token-file=PATH")
@@ -114,12 +117,10 @@ struct ServeConfiguration {
                     "max-request: one request of \(self.http.requestMax) would not fit in max-buffers, \(self.http.buffersMax)"
             )
         }
-        if let setting = sources[.maxCalls] {
-            self.limits.callsMax = try Self.integer(setting, in: counts, "count (1 to 1000000)")
+        if let setting = sources[.memoryLimit] {
+            self.http.memoryLimit = try Self.size(setting, in: .mebibytes(16)...(.gibibytes(1 << 20)))
         }
-        if let setting = sources[.principalCalls], setting.text != "off" {
-            self.limits.principalCallsMax = try Self.integer(setting, in: counts, "count (1 to 1000000, or off)")
-        }
+        try self.readCalls(sources, counts)
         if let setting = sources[.maxConnections] {
             self.http.connectionsMax = try Self.integer(setting, in: counts, "count (1 to 1000000)")
             self.http.connectionsPerAddressMax = max(1, self.http.connectionsMax / 4)
@@ -144,6 +145,47 @@ struct ServeConfiguration {
         }
         if let setting = sources[.drainDelay] { self.http.drainDelay = try Self.duration(setting, least: .zero) }
         if let setting = sources[.gracePeriod] { self.http.gracePeriod = try Self.duration(setting, least: .zero) }
+    }
+
+    private mutating func readCalls(
+        _ sources: ConfigurationSources, _ counts: ClosedRange<Int>
+    ) throws(ConfigurationError) {
+        if let setting = sources[.maxCalls] {
+            self.limits.callsMax = try Self.integer(setting, in: counts, "count (1 to 1000000)")
+        }
+        if let setting = sources[.callMemory] {
+            self.limits.memoryMax = try Self.size(setting, in: .mebibytes(1)...(.gibibytes(1_024)))
+        }
+        if let setting = sources[.maxQueuedCalls] {
+            self.limits.queuedMax = try Self.integer(setting, in: 0...1_000_000, "count (0 to 1000000)")
+        }
+        if let setting = sources[.queueTimeout] {
+            self.limits.queueTimeout = try Self.duration(setting, least: .milliseconds(1))
+            guard self.limits.queueTimeout <= .seconds(86_400) else { throw setting.fault("duration of at most 24h") }
+        }
+        if let setting = sources[.principalCalls], setting.text != "off" {
+            self.limits.principalCallsMax = try Self.integer(setting, in: counts, "count (1 to 1000000, or off)")
+        }
+        if let setting = sources[.principalQueuedCalls] {
+            self.limits.principalQueuedMax = try Self.integer(
+                setting, in: 1...max(1, self.limits.queuedMax), "count of at least 1 and at most max-queued-calls")
+        }
+        if let setting = sources[.principalRate], setting.text != "off" {
+            self.limits.principalRate = try Self.rate(setting)
+        }
+    }
+
+    /// `20`, or with a burst `20,100`.
+    private static func rate(_ setting: ConfigurationSources.Setting) throws(ConfigurationError) -> CallRate {
+        let parts = setting.text.split(separator: ",", omittingEmptySubsequences: false)
+        guard let first = parts.first, let perSecond = Double(first), (0.001...1_000_000).contains(perSecond),
+            parts.count <= 2
+        else { throw setting.fault("rate a second such as 20, with a burst such as 20,100, or off") }
+        guard parts.count == 2 else { return CallRate(perSecond: perSecond) }
+        guard let burst = Int(parts[1]), (1...1_000_000).contains(burst) else {
+            throw setting.fault("rate with a burst of 1 to 1000000, such as 20,100")
+        }
+        return CallRate(perSecond: perSecond, burst: burst)
     }
 
     private static func tlsFiles(_ sources: ConfigurationSources) throws(ConfigurationError) -> TLSFiles? {

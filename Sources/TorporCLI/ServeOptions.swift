@@ -81,13 +81,35 @@ struct ServeOptions: ParsableArguments {
     var allowedOrigins: String?
     @Option(help: ArgumentHelp("Largest request body.", valueName: "size"))
     var maxRequest: String?
-    @Option(help: ArgumentHelp("Most calls running at once.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "What the process may take of memory. Default: from the control group, or the machine.", valueName: "size"))
+    var memoryLimit: String?
+    @Option(help: ArgumentHelp("Most calls running at once; further ones wait.", valueName: "count"))
     var maxCalls: String?
+    @Option(
+        help: ArgumentHelp(
+            "What one call may take of memory. Default: half of what the process may.", valueName: "size"))
+    var callMemory: String?
+    @Option(help: ArgumentHelp("Most calls waiting for their turns; 0 lets none wait.", valueName: "count"))
+    var maxQueuedCalls: String?
+    @Option(help: ArgumentHelp("How long a call waits for its turn. Default 10s.", valueName: "duration"))
+    var queueTimeout: String?
     @Option(
         help: ArgumentHelp(
             "Most calls of one principal, or anonymous address, running at once; off for no limit.", valueName: "count")
     )
     var principalCalls: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most calls of one principal, or anonymous address, waiting for their turns. Default a quarter.",
+            valueName: "count"))
+    var principalQueuedCalls: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most messages a second of one principal, or anonymous address; with a burst: 20,100. off for no limit.",
+            valueName: "rate"))
+    var principalRate: String?
     @Option(help: ArgumentHelp("Most connections.", valueName: "count"))
     var maxConnections: String?
     @Option(help: ArgumentHelp("Most connections of one address.", valueName: "count"))
@@ -141,7 +163,10 @@ struct ServeOptions: ParsableArguments {
             (.auth, self.auth), (.tlsCertificateFile, self.tlsCertificateFile), (.tlsKeyFile, self.tlsKeyFile),
             (.insecure, self.insecure ? "true" : nil), (.allowedHosts, self.allowedHosts),
             (.allowedOrigins, self.allowedOrigins),
-            (.maxRequest, self.maxRequest), (.maxCalls, self.maxCalls), (.principalCalls, self.principalCalls),
+            (.maxRequest, self.maxRequest), (.memoryLimit, self.memoryLimit), (.maxCalls, self.maxCalls),
+            (.callMemory, self.callMemory), (.maxQueuedCalls, self.maxQueuedCalls), (.queueTimeout, self.queueTimeout),
+            (.principalCalls, self.principalCalls), (.principalQueuedCalls, self.principalQueuedCalls),
+            (.principalRate, self.principalRate),
             (.maxConnections, self.maxConnections), (.maxConnectionsPerAddress, self.maxConnectionsPerAddress),
             (.maxBuffers, self.maxBuffers), (.maxStreams, self.maxStreams), (.maxStreamBytes, self.maxStreamBytes),
             (.heartbeat, self.heartbeat), (.resumeGrace, self.resumeGrace), (.callTimeout, self.callTimeout),
@@ -180,8 +205,14 @@ enum ServeKey: String, CaseIterable {
     case allowedHosts = "allowed-hosts"
     case allowedOrigins = "allowed-origins"
     case maxRequest = "max-request"
+    case memoryLimit = "memory-limit"
     case maxCalls = "max-calls"
+    case callMemory = "call-memory"
+    case maxQueuedCalls = "max-queued-calls"
+    case queueTimeout = "queue-timeout"
     case principalCalls = "principal-calls"
+    case principalQueuedCalls = "principal-queued-calls"
+    case principalRate = "principal-rate"
     case maxConnections = "max-connections"
     case maxConnectionsPerAddress = "max-connections-per-address"
     case maxBuffers = "max-buffers"

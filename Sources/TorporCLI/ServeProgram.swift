@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import ServiceLifecycle
 import Torpor
+import TorporAllocator
 import TorporHTTP
 import TorporMetrics
 import TorporServers
@@ -31,7 +32,9 @@ struct ServeProgram {
             server, configuration: listening,
             authentication: self.files.authentication, keys: self.files.keys,
             sessionLifetime: self.configuration.sessionLifetime, limits: self.configuration.limits,
-            streams: self.configuration.streams, state: state, environment: DispatcherEnvironment(logger: self.logger),
+            streams: self.configuration.streams, state: state,
+            environment: DispatcherEnvironment(
+                logger: self.logger, heapBytesOfThread: Allocator.heapBytesOfThread),
             monitor: monitor,
             onListening: { port in
                 banner.print(port: port)
@@ -39,12 +42,14 @@ struct ServeProgram {
             })
         self.registry.collectProcessMetrics()
         self.exposeStatistics(of: http)
+        GovernorReporting.expose(http.governor, in: self.registry)
         // Stopped from the last to the first: health checks answer until the listener has drained.
         var services: [any Service] = []
         if self.configuration.adminPort != 0 { services.append(self.adminListener(http, monitor, reporting)) }
         services += [
-            CommitterHeartbeat(operations: reporting.operations, monitor: monitor),
+            ProgressHeartbeat(name: "the committer", monitor: monitor) { reporting.operations.committerProgress() },
             PoolHeartbeat(monitor: monitor),
+            ProgressHeartbeat(name: "the handlers' threads", monitor: monitor) { http.handlerProgress },
             FileReloader(self.files.watches(replacingKeysOf: http), logger: self.logger), http,
         ]
         let group = ServiceGroup(
@@ -107,21 +112,29 @@ struct ServeProgram {
     private func adminListener(
         _ http: HTTPServer, _ monitor: ProgressMonitor, _ reporting: StateReporting
     ) -> AdminListener {
-        AdminListener(
+        let readiness: @Sendable () -> HealthReport = {
+            let statistics = http.statistics
+            return Health.readiness(
+                isListening: statistics.isListening, isDraining: statistics.isDraining,
+                storeFaults: reporting.operations.storeFaults())
+        }
+        let started = SystemTime.monotonicNanoseconds()
+        return AdminListener(
             configuration: AdminConfiguration(
                 host: self.configuration.adminHost, port: self.configuration.adminPort, tokens: self.files.adminTokens),
             sources: AdminSources(
                 metricsText: { self.registry.text() },
                 liveness: { Health.liveness(monitor, at: UInt64(SystemTime.monotonicNanoseconds())) },
-                readiness: {
-                    let statistics = http.statistics
-                    return Health.readiness(
-                        isListening: statistics.isListening, isDraining: statistics.isDraining,
-                        storeFaults: reporting.operations.storeFaults())
-                },
+                readiness: readiness,
                 operations: AdminOperations(
                     process: { ProcessReport.object(http.statistics, self.configuration) },
-                    state: reporting.operations)), logger: self.quietLogger)
+                    state: reporting.operations,
+                    overview: {
+                        OverviewReport.object(
+                            self.registry.reading(), readiness(),
+                            uptime: .nanoseconds(SystemTime.monotonicNanoseconds() - started))
+                    }, governor: { GovernorReporting.object(http.governor) }, heapProfile: .process)),
+            logger: self.quietLogger)
     }
 
     private func exposeStatistics(of http: HTTPServer) {
@@ -136,6 +149,11 @@ struct ServeProgram {
             scrape.gauge("torpor_connections_limit", help: "Most connections.", Double(limits.http.connectionsMax))
             scrape.gauge(
                 "torpor_calls_in_flight", help: "Calls running off the event loops.", Double(statistics.runningCalls))
+            scrape.gauge(
+                "torpor_queued_calls", help: "Calls that wait for their turns, or while memory is short.",
+                Double(statistics.queuedCalls))
+            scrape.gauge(
+                "torpor_queued_calls_limit", help: "Most such calls.", Double(limits.limits.queuedMax))
             scrape.gauge("torpor_calls_in_flight_limit", help: "Most such calls.", Double(limits.limits.callsMax))
             scrape.gauge(
                 "torpor_buffered_bytes", help: "Large requests that are arriving and large answers that are not read.",
@@ -159,13 +177,13 @@ struct ServeProgram {
     }
 }
 
-/// Beats once a second on the pool where handlers run, so that `/livez` notices when it is stuck.
+/// Beats once a second on the pool of tasks, so that `/livez` notices when it is stuck.
 struct PoolHeartbeat: Service {
     let monitor: ProgressMonitor
 
     func run() async throws {
         let heartbeat = self.monitor.beat(
-            for: "the handlers' thread pool", at: UInt64(SystemTime.monotonicNanoseconds()))
+            for: "the thread pool of tasks", at: UInt64(SystemTime.monotonicNanoseconds()))
         defer { heartbeat.end() }
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Torpor
 
 /// `torpor sessions`: looks at the stored state of a running server, and acts on single objects.
@@ -19,25 +18,14 @@ struct SessionsCommand: AsyncParsableCommand {
 
 /// Which server is asked, and how it answers.
 struct SessionsOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The server's admin port.", valueName: "url"))
-    var adminURL = "http://127.0.0.1:9464"
-    @Option(
-        help: ArgumentHelp("File of a bearer token, as the server's option of that name takes it.", valueName: "path"))
-    var adminTokenFile: String?
+    @OptionGroup var admin: AdminOptions
     @Flag(help: "Print JSON, an object a line.")
     var json = false
 
     /// Runs `body`; an error is printed, and becomes the status of the program.
     func run(_ body: (SessionsOperator) async throws -> Void) async throws {
-        do {
-            let client = try AdminClient(url: self.adminURL, tokenFile: self.adminTokenFile)
+        try await self.admin.run { client in
             try await body(SessionsOperator(client: client, printsJSON: self.json) { print($0) })
-        } catch let error as AdminClientError {
-            fflush(nil)
-            var line = "Error: \(error)\n"
-            // A terminal that is gone cannot be told.
-            _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-            throw ExitCode(error.exitCode)
         }
     }
 }

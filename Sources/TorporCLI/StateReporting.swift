@@ -1,6 +1,7 @@
 import Logging
 import ServiceLifecycle
 import Torpor
+import TorporAllocator
 import TorporEngine
 import TorporHTTP
 import TorporMetrics
@@ -73,6 +74,7 @@ struct StateReporting: Sendable {
         guard let disk = snapshot.store.disk else { return }
         scrape.gauge(
             "torpor_disk_free_bytes", help: "Room that the file system of the store has left.", Double(disk.freeBytes))
+        scrape.gauge("torpor_disk_size_bytes", help: "What that file system holds in all.", Double(disk.sizeBytes))
     }
 }
 
@@ -93,17 +95,19 @@ enum Health {
     }
 }
 
-/// Beats while the committer makes progress or has nothing to do, so that `/livez` notices when it is stuck: a store that
-/// neither answers nor fails.
-struct CommitterHeartbeat: Service {
-    let operations: StateOperations
+/// Beats while something makes progress or has nothing to do, so that `/livez` notices when it is stuck: the committer of a
+/// store that neither answers nor fails, handlers that never let go.
+struct ProgressHeartbeat: Service {
+    let name: String
     let monitor: ProgressMonitor
+    /// How many steps it has taken, and whether it has anything to do.
+    let progress: @Sendable () -> (steps: UInt64, hasWork: Bool)
 
     func run() async throws {
-        let heartbeat = self.monitor.beat(for: "the committer", at: UInt64(SystemTime.monotonicNanoseconds()))
+        let heartbeat = self.monitor.beat(for: self.name, at: UInt64(SystemTime.monotonicNanoseconds()))
         defer { heartbeat.end() }
         await cancelWhenGracefulShutdown {
-            var watch = CommitterWatch()
+            var watch = ProgressWatch()
             while !Task.isCancelled {
                 self.look(&watch, heartbeat, at: UInt64(SystemTime.monotonicNanoseconds()))
                 // Cancellation ends the loop above.
@@ -112,14 +116,14 @@ struct CommitterHeartbeat: Service {
         }
     }
 
-    /// Beats if the committer is alive.
-    func look(_ watch: inout CommitterWatch, _ heartbeat: Heartbeat, at now: UInt64) {
-        if watch.isAlive(self.operations.committerProgress()) { heartbeat.beat(at: now) }
+    /// Beats if it is alive.
+    func look(_ watch: inout ProgressWatch, _ heartbeat: Heartbeat, at now: UInt64) {
+        if watch.isAlive(self.progress()) { heartbeat.beat(at: now) }
     }
 }
 
-/// Tells from one look to the next whether the committer makes progress. Holds no clock.
-struct CommitterWatch {
+/// Tells from one look to the next whether something makes progress. Holds no clock.
+struct ProgressWatch {
     private var steps: UInt64?
 
     /// Whether it has taken a step since the last look, or has nothing to do.
@@ -133,12 +137,18 @@ struct CommitterWatch {
 enum ProcessReport {
     static func object(_ statistics: HTTPServer.Statistics, _ configuration: ServeConfiguration) -> JSONObject {
         let memory = ProcessMemory.memory
+        let allocator = Allocator.statistics()
         return [
             "process": [
                 "resident_bytes": self.value(memory?.residentBytes), "virtual_bytes": self.value(memory?.virtualBytes),
                 "open_file_descriptors": self.value(ProcessMemory.openFileDescriptors),
                 "file_descriptors_limit": self.value(ProcessMemory.fileDescriptorsMax),
                 "threads": self.value(ProcessMemory.threads),
+            ],
+            "allocator": [
+                "name": .string(Allocator.name), "allocated_bytes": self.value(allocator.allocated),
+                "active_bytes": self.value(allocator.active), "resident_bytes": self.value(allocator.resident),
+                "retained_bytes": self.value(allocator.retained), "mapped_bytes": self.value(allocator.mapped),
             ],
             "server": [
                 "connections": self.use(statistics.connections, configuration.http.connectionsMax),

@@ -1,4 +1,3 @@
-import Glibc
 import Torpor
 import TorporCore
 
@@ -28,6 +27,7 @@ enum StoreSetting: Equatable, CustomStringConvertible {
 
 /// What state may take, and how long it is kept.
 struct StateSettings: Equatable {
+    /// Default: the lesser of 256 MiB and 40 % of what the process may take, and at least 8 MiB.
     private(set) var residentMax: ByteCount
     private(set) var objectMax = ByteCount.mebibytes(8)
     private(set) var objectValuesMax = 10_000
@@ -40,10 +40,18 @@ struct StateSettings: Equatable {
     private(set) var durability = StateDurability.acknowledged
     private(set) var compresses = true
 
-    init() { self.residentMax = Self.defaultResidentMax }
+    /// - Parameter memory: What the process may take; `nil` when that is not known.
+    init(memory: ByteCount? = nil) {
+        let share = memory.map { max(.mebibytes(8), ByteCount($0.bytes / 5 * 2)) }
+        self.residentMax = min(.mebibytes(256), share ?? .mebibytes(256))
+        self.objectMax = min(self.objectMax, ByteCount(self.residentMax.bytes / 4))
+    }
 
-    init(_ sources: ConfigurationSources, sessionLifetime: Duration) throws(ConfigurationError) {
-        self.init()
+    /// - Parameter memory: What the process may take; `nil` when that is not known.
+    init(
+        _ sources: ConfigurationSources, sessionLifetime: Duration, memory: ByteCount?
+    ) throws(ConfigurationError) {
+        self.init(memory: memory)
         try self.readMemory(sources)
         try self.readStorage(sources)
         try self.readTimes(sources, sessionLifetime)
@@ -132,11 +140,5 @@ struct StateSettings: Equatable {
             interval >= .milliseconds(1)
         else { throw setting.fault("durability; use acknowledged, or interval=1s") }
         self.durability = .interval(interval)
-    }
-
-    /// The lesser of 256 MiB and 30 % of the machine's memory, which is 40 % of what a process may take of it.
-    private static var defaultResidentMax: ByteCount {
-        let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-        return min(.mebibytes(256), max(.mebibytes(32), ByteCount(memory / 10 * 3)))
     }
 }

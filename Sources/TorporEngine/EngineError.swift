@@ -5,7 +5,7 @@ import TorporStore
 package struct EngineError: Error, Sendable, Equatable {
     package struct Code: Hashable, Sendable, CaseIterable, CustomStringConvertible {
         private enum Value: String, CaseIterable {
-            case missing, overLimit, noRoom, busy, unavailable, lost, corrupt, newerFormat, stopping
+            case missing, overLimit, noRoom, shortOfMemory, busy, unavailable, lost, corrupt, newerFormat, stopping
         }
         private let value: Value
         private init(_ value: Value) { self.value = value }
@@ -16,6 +16,8 @@ package struct EngineError: Error, Sendable, Equatable {
         package static let overLimit = Code(.overLimit)
         /// There is no room in memory now; there will be when others are done. Nothing was changed.
         package static let noRoom = Code(.noRoom)
+        /// The process is short of memory, and takes no new state, or wakes none, for a while. Nothing was changed.
+        package static let shortOfMemory = Code(.shortOfMemory)
         /// Too many calls wait for the same object. Nothing was changed.
         package static let busy = Code(.busy)
         /// The store cannot be reached, or does not answer. Nothing was changed.
@@ -44,7 +46,9 @@ package struct EngineError: Error, Sendable, Equatable {
     }
 
     /// Whether the same call may succeed a little later.
-    package var isRetryable: Bool { [.noRoom, .busy, .unavailable, .lost, .stopping].contains(self.code) }
+    package var isRetryable: Bool {
+        [.noRoom, .shortOfMemory, .busy, .unavailable, .lost, .stopping].contains(self.code)
+    }
 }
 
 extension EngineError: CustomStringConvertible {
@@ -53,6 +57,11 @@ extension EngineError: CustomStringConvertible {
 
 extension EngineError {
     static let noRoom = EngineError(.noRoom, "There is no room in memory for this now. Try again in a moment.")
+    static let newStateRefused = EngineError(
+        .shortOfMemory, "The server is short of memory and begins no new state now. Try again in a few seconds.")
+    static let loadsRefused = EngineError(
+        .shortOfMemory,
+        "The server is short of memory and wakes no state that is asleep now. Try again in a few seconds.")
     static let missing = EngineError(.missing, "There is no such object.")
     /// The arena has no place for it: its addresses are used up.
     static let noAddresses = noRoom

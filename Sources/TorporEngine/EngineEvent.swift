@@ -55,8 +55,10 @@ package enum StoreTask: String, Sendable, CaseIterable {
 package enum EvictionReason: String, Sendable, CaseIterable {
     /// Nobody used it for the idle timeout.
     case idle
-    /// Room was needed.
+    /// Room was needed for other state.
     case room
+    /// The process was short of memory.
+    case pressure
     /// An operator asked for it.
     case operatorRequest = "operator"
 }

@@ -328,11 +328,11 @@ extension StateEngine {
                 let due = state.idle.advance(to: now, atMost: 1_000)
                 for number in due where state.isAtRest(number) {
                     let idleSince = state.records.head(number).pointee.lastUse
-                    if idleSince + self.limits.idleTimeout <= now {
+                    if idleSince + state.idleTimeout <= now {
                         state.evict(number)
                         count += 1
                     } else {
-                        state.idle.schedule(number, at: idleSince + self.limits.idleTimeout)
+                        state.idle.schedule(number, at: idleSince + state.idleTimeout)
                     }
                 }
                 return due.count == 1_000
@@ -342,7 +342,7 @@ extension StateEngine {
     }
 
     /// Moves what is left together and gives pages back, in bounded steps.
-    func giveMemoryBack() {
+    package func giveMemoryBack() {
         var isMore = true
         while isMore {
             let (pages, more) = self.state.withLock { state in

@@ -30,6 +30,28 @@ enum MetricName {
         return values.map { "\($0.name)=\"\(self.escaped(self.cut($0.value)))\"" }.joined(separator: ",")
     }
 
+    /// The value of one label of what ``labels(_:reserved:)`` has made; `nil` when it is not there.
+    static func value(of name: String, in labels: String) -> String? {
+        var rest = labels.unicodeScalars[...]
+        while let sign = rest.firstIndex(of: "=") {
+            let isWanted = rest[..<sign].elementsEqual(name.unicodeScalars)
+            rest = rest[sign...].dropFirst(2)  // The sign and the quote.
+            var value = String.UnicodeScalarView()
+            var isEscaped = false
+            while let scalar = rest.popFirst(), isEscaped || scalar != "\"" {
+                if !isEscaped, scalar == "\\" {
+                    isEscaped = true
+                } else {
+                    value.append(isEscaped && scalar == "n" ? "\n" : scalar)
+                    isEscaped = false
+                }
+            }
+            if isWanted { return String(value) }
+            rest = rest.dropFirst()  // The comma.
+        }
+        return nil
+    }
+
     /// Escapes backslash, line feed and, in label values, the double quote.
     static func escaped(_ text: String, quotes: Bool = true) -> String {
         guard text.utf8.contains(where: { $0 == UInt8(ascii: "\\") || $0 == 0x0A || $0 == UInt8(ascii: "\"") })

@@ -78,6 +78,16 @@ package final class MetricsRegistry: Sendable {
     /// `_count` always equals the last bucket.
     /// - Complexity: O(series). The lock is held only to copy references.
     package func text() -> String {
+        let scrape = self.scrape()
+        return PrometheusText.render(scrape.table, help: scrape.help)
+    }
+
+    /// Everything as values that can be asked for by name, with what callbacks read now.
+    ///
+    /// - Complexity: As ``text()``, without the text.
+    package func reading() -> MetricsReading { MetricsReading(self.scrape().table) }
+
+    private func scrape() -> MetricsScrape {
         let (table, help, collectors) = self.state.withLock { ($0.table, $0.help, $0.collectors) }
         var scrape = MetricsScrape(table: table, help: help)
         for collector in collectors {
@@ -86,7 +96,7 @@ package final class MetricsRegistry: Sendable {
         if scrape.refused > 0 {
             self.droppedSeries.increment(by: scrape.refused)
         }
-        return PrometheusText.render(scrape.table, help: scrape.help)
+        return scrape
     }
 
     /// The cell of a series, made when it is new, or `nil` when it is refused.

@@ -6,13 +6,13 @@ final class Connection {
     private var statements: [Statement] = []
 
     /// - Parameters:
-    ///   - path: An absolute path of a file that exists.
+    ///   - path: An absolute path of a file that exists; or a URI, `file:…`.
     ///   - busyMilliseconds: How long to wait for other connections.
     ///   - cacheBytes: What cached pages may take.
     init(path: String, isReader: Bool, busyMilliseconds: Int, cacheBytes: Int) throws(SQLiteFailure) {
         var handle: OpaquePointer?
         // No mutexes: whoever has the connection is alone with it.
-        let flags = (isReader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX
+        let flags = (isReader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
         guard sqlite3_open_v2(path, &handle, flags, nil) == SQLITE_OK, let handle else {
             let failure = SQLiteFailure(of: handle)
             sqlite3_close(handle)

@@ -1,4 +1,5 @@
 import CSQLite
+import TorporSystem
 
 /// Reads a whole database in the background and looks for damage, yielding the processor and the disk to all others.
 ///
@@ -24,7 +25,7 @@ final class IntegrityCheck: Sendable {
     /// - Parameter report: Called once, on that thread, before ``end()`` returns.
     func start(path: String, cacheBytes: Int, report: @escaping @Sendable (Result) -> Void) {
         self.monitor.withLock { $0.isRunning = true }
-        let hasStarted = startDetachedThread(named: "torpor-check") {
+        let hasStarted = startDetachedThread(named: "torpor-check", stackBytes: workStackBytes) {
             torpor_yield_to_others()
             report(self.run(path: path, cacheBytes: cacheBytes))
             self.finish()

@@ -49,7 +49,7 @@ struct StoreFile {
     }
 
     /// The kind of the file system, when it is one whose locks and caches SQLite cannot rely on.
-    private static func networkFileSystem(of path: String) -> String? {
+    static func networkFileSystem(of path: String) -> String? {
         // Where the file is not there yet, its folder tells; the path is absolute.
         let folder = String(path[...path.lastIndex(of: "/")!])
         let type = torpor_file_system_type(path)

@@ -1,7 +1,6 @@
-import CSQLite
 import DequeModule
-import Glibc
 import TorporStore
+import TorporSystem
 
 /// What a thread of ``WorkThreads`` works with: made on it, and touched by no other thread.
 protocol Worker: AnyObject, SendableMetatype {
@@ -64,7 +63,7 @@ final class WorkThreads<Work: Worker>: Sendable {
                 return StoreError(.unavailable, "\(self.waitingMax) operations wait for the store already")
             }
             if state.jobs.count >= state.idleCount, state.threadCount < self.threadMax {
-                if startDetachedThread(named: self.name, { self.run() }) {
+                if startDetachedThread(named: self.name, stackBytes: workStackBytes, { self.run() }) {
                     state.threadCount += 1
                 } else if state.threadCount == 0 {
                     return StoreError(.unavailable, "the system has no thread left for the store")
@@ -136,38 +135,5 @@ final class WorkThreads<Work: Worker>: Sendable {
     }
 }
 
-/// Starts a thread that nobody joins.
-/// - Parameter name: At most 15 bytes.
-/// - Returns: `false` when the system has none left.
-func startDetachedThread(named name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // SQLite needs less than 100 KiB.
-    pthread_attr_setstacksize(&attributes, 512 << 10)
-    let start = Unmanaged.passRetained(ThreadStart(name: name, body: body))
-    var thread = pthread_t()
-    let result = pthread_create(&thread, &attributes, runThread, start.toOpaque())
-    if result != 0 { start.release() }
-    return result == 0
-}
-
-/// What a thread begins with.
-private final class ThreadStart {
-    let name: String
-    let body: @Sendable () -> Void
-
-    init(name: String, body: @escaping @Sendable () -> Void) {
-        self.name = name
-        self.body = body
-    }
-}
-
-private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    // What startDetachedThread has passed.
-    let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
-    torpor_name_thread(start.name)
-    start.body()
-    return nil
-}
+/// What threads that work for the store get as a stack: SQLite needs less than 100 KiB.
+let workStackBytes = 512 << 10

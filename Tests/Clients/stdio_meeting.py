@@ -58,7 +58,7 @@ class StdioMeeting(Meeting):
     @contextlib.asynccontextmanager
     async def meet_alone(self):
         """With room for one call at once, another is refused until the first has ended."""
-        async with self.spawn(Peer(), "--server", "bench", "--max-calls", "1") as session:
+        async with self.spawn(Peer(), "--server", "bench", "--max-calls", "1", "--max-queued-calls", "0") as session:
 
             async def is_refused():
                 try:

@@ -4,6 +4,7 @@ import Testing
 import Torpor
 import TorporHTTP
 import TorporServers
+import TorporSystem
 
 @testable import TorporCLI
 
@@ -70,8 +71,16 @@ import TorporServers
             $0.http.allowedOrigins.joined(separator: ",")
         },
         Sample(.maxRequest, "1024", "2048") { "\($0.http.requestMax.bytes)" },
+        Sample(.memoryLimit, "16777216", "1099511627776") { "\($0.http.memoryLimit?.bytes ?? 0)" },
         Sample(.maxCalls, "1", "1000000") { "\($0.limits.callsMax)" },
+        Sample(.callMemory, "1048576", "2097152") { "\($0.limits.memoryMax?.bytes ?? 0)" },
+        Sample(.maxQueuedCalls, "0", "1000000") { "\($0.limits.queuedMax)" },
+        Sample(.queueTimeout, "1ms", "24h") { $0.limits.queueTimeout.text },
         Sample(.principalCalls, "3", "off") { $0.limits.principalCallsMax.map { "\($0)" } ?? "off" },
+        Sample(.principalQueuedCalls, "1", "1024") { "\($0.limits.principalQueuedMax ?? 0)" },
+        Sample(.principalRate, "20,100", "off") {
+            $0.limits.principalRate.map { "\(Int($0.perSecond)),\($0.burst)" } ?? "off"
+        },
         Sample(.maxConnections, "4", "5") { "\($0.http.connectionsMax)" },
         Sample(.maxConnectionsPerAddress, "6", "7") { "\($0.http.connectionsPerAddressMax)" },
         Sample(.maxBuffers, "8388608", "16777216") { "\($0.http.buffersMax.bytes)" },
@@ -137,7 +146,7 @@ import TorporServers
         #expect(configuration.tokenFilePath == nil)
         #expect(configuration.store == .sqlite(path: "./torpor.db"))
         #expect(configuration.keyFile?.path == "./torpor.db.keys")
-        #expect(configuration.state == StateSettings())
+        #expect(configuration.state == StateSettings(memory: MemoryLimit.derive(explicit: nil)?.bytes))
         #expect(configuration.state.limits.memory.objectMax == .mebibytes(8))
         #expect(configuration.state.retention == .seconds(7 * 86_400) && configuration.state.compresses)
         #expect(try ServeOptions.parse([]).given.isEmpty)
@@ -165,6 +174,10 @@ import TorporServers
         ("max-request", "1023"), ("max-request", "1GiB1"), ("max-request", "2GiB"), ("max-request", "many"),
         ("max-request", "-4MiB"),
         ("max-buffers", "1023KiB"), ("max-calls", "0"), ("max-calls", "1000001"), ("principal-calls", "0"),
+        ("memory-limit", "15MiB"), ("call-memory", "1023KiB"), ("max-queued-calls", "-1"), ("queue-timeout", "0s"),
+        ("queue-timeout", "25h"),
+        ("principal-queued-calls", "0"), ("principal-queued-calls", "1025"), ("principal-rate", "0"),
+        ("principal-rate", "fast"), ("principal-rate", "20,"), ("principal-rate", "20,0"), ("principal-rate", "1,2,3"),
         ("max-connections", "0"),
         ("max-connections-per-address", "x"), ("call-timeout", "0s"), ("call-timeout", "30"), ("call-timeout", "999ms"),
         ("drain-delay", "5"), ("grace-period", "-1s"), ("session-lifetime", "0s"), ("event-loops", "0"),

@@ -117,10 +117,12 @@ import TorporStore
         let trial = try await Trial()
         let now = Atomic<Int>(0)
         try await trial.run(now: { UInt64(now.load(ordering: .relaxed)) * 1_000_000_000 }) { page in
-            let service = CommitterHeartbeat(operations: trial.operations, monitor: trial.monitor)
+            let service = ProgressHeartbeat(name: "the committer", monitor: trial.monitor) {
+                trial.operations.committerProgress()
+            }
             let heartbeat = trial.monitor.beat(for: "the committer", at: 0)
             defer { heartbeat.end() }
-            var watch = CommitterWatch()
+            var watch = ProgressWatch()
             /// What the service does in so many seconds.
             func pass(_ seconds: Int) {
                 for _ in 0..<seconds {
@@ -153,7 +155,7 @@ import TorporStore
     }
 
     @Test func aCommitterThatStandsStillIsSeen() {
-        var watch = CommitterWatch()
+        var watch = ProgressWatch()
         let looks: [(steps: UInt64, hasWork: Bool, isAlive: Bool)] = [
             (1, true, true), (1, true, false), (2, true, true), (2, false, true), (2, true, false), (3, true, true),
         ]

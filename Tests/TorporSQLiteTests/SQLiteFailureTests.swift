@@ -3,6 +3,7 @@ import Foundation
 import Testing
 import TorporCore
 import TorporStore
+import TorporSystem
 import TorporStoreTestKit
 
 @testable import TorporSQLite

@@ -25,7 +25,7 @@ import TorporTesting
     func aCallBeyondTheLimitIsToldWhenToComeBack(over transport: TestTransport) async throws {
         let gate = Gate()
         var options = TestOptions()
-        options.limits = CallLimits(callsMax: 1)
+        options.limits = CallLimits(callsMax: 1, queuedMax: 0)
         try await withTestClient(fixtureServer(gate: gate), over: transport, options: options) { client in
             for round in ["one", "two"] {
                 async let running = client.call("waits", ["message": .string(round)])
@@ -56,7 +56,7 @@ import TorporTesting
         let gate = Gate()
         var options = TestOptions()
         options.principals = ["alice", "bob"]
-        options.limits = CallLimits(callsMax: 10, principalCallsMax: 1)
+        options.limits = CallLimits(callsMax: 10, principalCallsMax: 1, queuedMax: 0)
         try await withTestClient(fixtureServer(gate: gate), over: transport, options: options) { client in
             let alice = client.authenticated(as: "alice")
             async let running = alice.call("waits", ["message": "alice"])

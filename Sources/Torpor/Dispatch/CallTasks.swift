@@ -17,10 +17,12 @@ package final class CallTasks: CallCarrier {
         self.state.withLock { state in
             state.last += 1
             let name = state.last
-            state.tasks[name] = Task {
+            let task = Task(executorPreference: call.executor) {
                 await deliver(call.run(over: self, as: name))
                 self.ended(name)
             }
+            state.tasks[name] = task
+            call.runs(in: task)
         }
     }
 

@@ -26,7 +26,7 @@ extension Dispatcher {
         let batch = Operation(
             message: message, envelope: envelope, method: .other, revision: revision, session: session,
             startNanoseconds: start)
-        try self.gate.enter(message)
+        _ = try self.gate.enter(message, now: Instant(nanoseconds: start), mayWait: false)
         var replies: [Reply] = []
         var calls: [PendingCall] = []
         for element in elements {

@@ -61,10 +61,10 @@ extension Dispatcher {
         let operation = Operation(
             message: message, envelope: envelope, method: .other, revision: session.revision, session: session,
             startNanoseconds: start)
-        try self.gate.enter(message)
+        let wait = try self.gate.enter(message, now: Instant(nanoseconds: start))
         return .call(
             PendingCall(
-                dispatcher: self, operation: operation,
+                dispatcher: self, operation: operation, wait: wait,
                 next: {
                     do {
                         let name = ObjectName(

@@ -1,4 +1,6 @@
 import Logging
+import Synchronization
+import TorporCore
 import TorporEngine
 
 /// Takes messages from transports and answers them from one immutable table.
@@ -12,6 +14,10 @@ package final class Dispatcher: Sendable {
     let limits: CallLimits
     let streams: StreamLimits
     let gate: CallGate
+    /// Holds calls back while memory is short.
+    package let brake: MemoryBrake
+    /// Where handlers run that are not inline.
+    package let handlers: HandlerPool
     let listens: ListenGate
     let held: SessionTable
     let streamBudget: ByteBudget
@@ -33,6 +39,13 @@ package final class Dispatcher: Sendable {
         self.limits = limits
         self.streams = streams
         self.gate = CallGate(limits: limits)
+        let brake = MemoryBrake(
+            waitMax: limits.queueTimeout, countsHeap: environment.heapBytesOfThread != nil,
+            now: environment.monotonicNanoseconds)
+        self.brake = brake
+        self.handlers = HandlerPool(
+            heapBytesOfThread: environment.heapBytesOfThread, isTight: { brake.isTight },
+            noteHeld: { Self.note($0, $1, brake, limits, environment.logger) })
         self.listens = ListenGate(listensMax: streams.listensMax)
         self.streamBudget = ByteBudget(streams.totalMax)
         self.held = SessionTable(
@@ -46,6 +59,8 @@ package final class Dispatcher: Sendable {
 
     /// The calls that run off the event loop now.
     package var runningCallCount: Int { self.gate.runningCount }
+    /// The calls that wait for their turns.
+    package var queuedCallCount: Int { self.gate.queuedCount }
     /// The streams that are open, or that a client may come back for: of sessions and of `subscriptions/listen`.
     package var streamCount: Int { self.held.streamCount + self.listens.count }
     /// The bytes of messages that wait in streams or are kept for clients that come back.
@@ -61,7 +76,12 @@ package final class Dispatcher: Sendable {
     /// Takes microseconds and never waits. The order of the checks is that of the specification where it fixes
     /// outcomes: JSON, shape, era, then the era's own checks.
     package func dispatch(_ message: consuming IncomingMessage) -> Dispatch {
-        self.dispatch(message, batch: nil)
+        do {
+            try self.gate.count(message, now: self.environment.monotonicNanoseconds)
+        } catch {
+            return .reply(self.refuse(error, messageAt: message.bodyStart, of: message.bytes))
+        }
+        return self.dispatch(message, batch: nil)
     }
 
     /// - Parameter batch: The batch that the message came in.
@@ -304,7 +324,9 @@ package final class Dispatcher: Sendable {
         case let error as ToolError: return Refusal(200, .internalError, error.message)
         case let error as StateError: return Refusal(error)
         case let error as EngineError: return Refusal(StateError(error))
-        case is CancellationError: return Refusal(200, .internalError, "The call was cancelled.")
+        case is CancellationError:
+            return operation.output.withLock { $0.memoryRefusal }
+                ?? Refusal(200, .internalError, "The call was cancelled.")
         default:
             self.environment.logger.error(
                 "handler failed",
@@ -317,19 +339,82 @@ package final class Dispatcher: Sendable {
 
     /// Admits a call that runs off the event loop.
     func runLater(_ operation: Operation, _ body: @escaping @Sendable () async -> Reply) throws(Refusal) -> Dispatch {
-        try self.gate.enter(operation.message)
+        // A batch waits for its calls, so that they must not wait for others that wait for their batches.
+        let wait = try self.gate.enter(
+            operation.message, now: Instant(nanoseconds: operation.startNanoseconds), mayWait: operation.batch == nil)
         self.hold(operation)
-        return .call(PendingCall(dispatcher: self, operation: operation, body: body))
+        return .call(PendingCall(dispatcher: self, operation: operation, wait: wait, body: body))
     }
 
     /// A call has returned.
-    func leave(_ operation: Operation) {
-        self.gate.leave(operation.message)
+    func leave(_ operation: Operation, at stage: PendingCall.Stage) {
+        if stage >= .begun { self.brake.ended() }
+        if stage >= .admitted { self.gate.leave(operation.message) }
         self.letGo(operation, operation)
     }
 
-    /// Forgets what nobody came back for. Called once a second by a transport.
-    package func sweep() { self.held.sweep(now: self.environment.wallTime()) }
+    /// What was cancelled for lack of memory.
+    package struct CancelledCall: Sendable {
+        package let method: String
+        package let name: String
+        /// What it held, as far as is known.
+        package let heldBytes: Int
+    }
+
+    /// Cancels the running call that holds most memory, with an error that says so.
+    ///
+    /// - Parameter bytesMin: What it holds at least, where that is known.
+    /// - Returns: `nil` when there is none that holds so much and was not cancelled before.
+    package func cancelLargestCall(holding bytesMin: Int) -> CancelledCall? {
+        guard let (operation, bytes) = self.handlers.largestCall(),
+            bytes >= bytesMin || self.environment.heapBytesOfThread == nil,
+            operation.cancel(
+                for: Refusal(
+                    503, .internalError,
+                    "The server was short of memory, and this call held most of it, so it was cancelled. Ask for less.",
+                    retryAfterSeconds: 5))
+        else { return nil }
+        return CancelledCall(method: operation.method.name.description, name: operation.name, heldBytes: bytes)
+    }
+
+    /// A call holds so many bytes of the heap. It is cancelled when that is more than one call may, or much while hardly any
+    /// memory is left.
+    private static func note(
+        _ held: Int, _ operation: Operation, _ brake: MemoryBrake, _ limits: CallLimits, _ logger: Logger
+    ) {
+        guard held > MemoryBrake.littleMax else { return }
+        brake.noteHeld(held, by: operation)
+        let refusal: Refusal
+        if let most = limits.memoryMax ?? brake.callMax, held > most.bytes {
+            refusal = Refusal(
+                200, .internalError,
+                "This call took more memory than one call may, \(most.roundedText), and was cancelled. Ask for less.")
+        } else if brake.isNearlyOut() {
+            refusal = Refusal(
+                503, .internalError,
+                """
+                The server is short of memory, and this call held much of it, so it was cancelled. Ask for less, or try \
+                again in a few seconds.
+                """, retryAfterSeconds: 5)
+        } else {
+            return
+        }
+        guard operation.cancel(for: refusal) else { return }
+        logger.warning(
+            "a call was cancelled for the memory that it took",
+            metadata: [
+                "method": "\(operation.method.name)", "name": "\(operation.name)",
+                "held": "\(ByteCount(held).roundedText)",
+            ])
+    }
+
+    /// Forgets what nobody came back for, and refuses what has waited for too long. Called once a second by a transport.
+    package func sweep() {
+        self.held.sweep(now: self.environment.wallTime())
+        let now = Instant(nanoseconds: self.environment.monotonicNanoseconds())
+        self.gate.expire(now: now)
+        self.brake.expire(now: now)
+    }
 
     /// What the client can do: on this request (modern), or by its session's `initialize` (legacy).
     func capabilities(of operation: Operation) -> ClientCapabilities {

@@ -33,6 +33,12 @@ final class Operation: Sendable {
     var params: Envelope.Params { self.envelope.params }
     var isModern: Bool { self.revision.era == .modern }
 
+    /// The name of its tool or prompt, for the log.
+    var name: String {
+        let bytes = self.bytes
+        return String((self.params.name.string(in: bytes.span) ?? "").prefix(128))
+    }
+
     /// The trace that the request says it belongs to (2026-07-28, `_meta`; W3C Trace Context), in hexadecimal.
     var traceID: String? {
         let bytes = self.bytes
@@ -44,10 +50,16 @@ final class Operation: Sendable {
         /// How its messages travel; set while it runs.
         var carrier: (any CallCarrier)?
         var call: UInt64 = 0
+        /// Where it runs, until it has been answered.
+        var task: Task<Void, Never>?
         /// Opened at its first message.
         var stream: MessageStream?
         /// The client has cancelled it and wants no answer.
         var isWithdrawn = false
+        /// Its handler has begun.
+        var hasBegun = false
+        /// What it is answered, since it was cancelled for the memory that it held.
+        var memoryRefusal: Refusal?
         /// It has been answered, or given up.
         var hasEnded = false
         /// The newest progress that was sent, and when.
@@ -85,17 +97,32 @@ extension Operation: Withdrawable {
         self.sessionEnded()
     }
 
+    /// Cancels it for the memory that it holds.
+    /// - Returns: `false` when that was done before.
+    func cancel(for refusal: Refusal) -> Bool {
+        let (isFirst, task) = self.output.withLock { output -> (Bool, Task<Void, Never>?) in
+            guard output.memoryRefusal == nil, !output.hasEnded else { return (false, nil) }
+            output.memoryRefusal = refusal
+            return (true, output.task)
+        }
+        // At once: by way of its transport it could take more meanwhile.
+        if isFirst { if let task { task.cancel() } else { self.sessionEnded() } }
+        return isFirst
+    }
+
     func sessionEnded() {
         let (carrier, call) = self.output.withLock { ($0.hasEnded ? nil : $0.carrier, $0.call) }
         carrier?.cancel(call)
     }
 
-    /// The call runs from now on.
+    /// The call runs from now on, or waits for its turn.
+    /// - Parameter hasBegun: Whether its handler begins now.
     /// - Returns: `false` when its client has cancelled it already.
-    func begin(_ carrier: (any CallCarrier)?, as call: UInt64) -> Bool {
+    func begin(_ carrier: (any CallCarrier)?, as call: UInt64, hasBegun: Bool) -> Bool {
         self.output.withLock { output in
             output.carrier = carrier
             output.call = call
+            output.hasBegun = hasBegun
             return !output.isWithdrawn
         }
     }

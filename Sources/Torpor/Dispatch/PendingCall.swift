@@ -4,20 +4,39 @@ import Synchronization
 package struct PendingCall: Sendable {
     let dispatcher: Dispatcher
     let operation: Operation
+    /// Where its task prefers to run.
+    package let executor: CallExecutor
+    /// What it waits for before it runs.
+    private let wait: CallGate.Wait?
     private let body: @Sendable () async -> Dispatch
 
     /// A call whose handler is `body`.
-    init(dispatcher: Dispatcher, operation: Operation, body: @escaping @Sendable () async -> Reply) {
+    init(
+        dispatcher: Dispatcher, operation: Operation, wait: CallGate.Wait? = nil,
+        body: @escaping @Sendable () async -> Reply
+    ) {
         self.dispatcher = dispatcher
         self.operation = operation
+        self.executor = dispatcher.handlers.begin(operation)
+        self.wait = wait
         self.body = { .reply(await body()) }
     }
 
     /// A message that something has to be looked up for, before `next` dispatches it.
-    init(dispatcher: Dispatcher, operation: Operation, next: @escaping @Sendable () async -> Dispatch) {
+    init(
+        dispatcher: Dispatcher, operation: Operation, wait: CallGate.Wait?,
+        next: @escaping @Sendable () async -> Dispatch
+    ) {
         self.dispatcher = dispatcher
         self.operation = operation
+        self.executor = dispatcher.handlers.begin(operation)
+        self.wait = wait
         self.body = next
+    }
+
+    /// The call runs in this task.
+    package func runs(in task: Task<Void, Never>) {
+        self.operation.output.withLock { if !$0.hasEnded { $0.task = task } }
     }
 
     /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy
@@ -47,26 +66,75 @@ package struct PendingCall: Sendable {
     ///   - carrier: Carries what the call says before its answer. `nil`: nothing can be said.
     ///   - name: The carrier's name for the call.
     package func run(over carrier: (any CallCarrier)? = nil, as name: UInt64 = 0) async -> End {
-        guard self.operation.begin(carrier, as: name) else {
-            self.dispatcher.leave(self.operation)
+        let hasBegun = self.wait == nil && self.operation.batch == nil && self.dispatcher.brake.passesAtOnce()
+        guard self.operation.begin(carrier, as: name, hasBegun: hasBegun) else {
+            self.leave(at: hasBegun ? .begun : self.dispatcher.gate.giveUp(self.wait) ? .admitted : .waiting)
             return .withdrawn
         }
+        let (stage, refusal) = hasBegun ? (.begun, nil) : await self.awaitTurn()
         let reply: Reply
-        switch await self.dispatcher.traced(self.operation, self.body) {
-        case .reply(let made): reply = await self.dispatcher.passed(self.operation, made)
-        case .call(let call):
-            self.dispatcher.leave(self.operation)
-            return await call.run(over: carrier, as: name)
-        case .stream: preconditionFailure("a stream is not opened by looking something up")
+        if let refusal {
+            reply = self.dispatcher.fail(self.operation, refusal)
+        } else {
+            switch await self.dispatcher.traced(self.operation, self.body) {
+            case .reply(let made): reply = await self.dispatcher.passed(self.operation, made)
+            case .call(let call):
+                self.leave(at: stage)
+                return await call.run(over: carrier, as: name)
+            case .stream: preconditionFailure("a stream is not opened by looking something up")
+            }
         }
         // What belongs to a batch is answered with it.
         if let channel = self.operation.message.channel, self.operation.batch == nil {
             let end = await self.deliver(self.end(reply), to: channel)
-            self.dispatcher.leave(self.operation)
+            self.leave(at: stage)
             return end
         }
-        self.dispatcher.leave(self.operation)
+        self.leave(at: stage)
         return self.end(reply)
+    }
+
+    /// How far a call has come on its way to its handler.
+    enum Stage: Int, Comparable {
+        /// It waits for its turn.
+        case waiting
+        /// It counts as running.
+        case admitted
+        /// Its handler has begun.
+        case begun
+
+        static func < (left: Stage, right: Stage) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    /// Waits for the call's turn, and while memory is short.
+    /// - Returns: How far it has come, and why it does not run, if it does not.
+    private func awaitTurn() async -> (stage: Stage, refusal: Refusal?) {
+        let gate = self.dispatcher.gate
+        let cancelled = Refusal(200, .internalError, "The call was cancelled.")
+        if let wait {
+            switch await gate.wait(wait, now: self.dispatcher.environment.monotonicNanoseconds) {
+            case .begun: break
+            case .expired: return (.waiting, gate.expiredRefusal())
+            case .cancelled: return (.waiting, cancelled)
+            }
+        }
+        // What belongs to a batch has begun with it.
+        guard self.operation.batch == nil else {
+            self.operation.output.withLock { $0.hasBegun = true }
+            return (.admitted, nil)
+        }
+        switch await self.dispatcher.brake.pass(self.operation) {
+        case .begun:
+            self.operation.output.withLock { $0.hasBegun = true }
+            return (.begun, nil)
+        case .expired: return (.admitted, gate.shortOfMemoryRefusal())
+        case .cancelled: return (.admitted, cancelled)
+        }
+    }
+
+    private func leave(at stage: Stage) {
+        self.dispatcher.handlers.ended(self.executor)
+        self.dispatcher.leave(self.operation, at: stage)
     }
 
     /// Puts the answer into a channel's stream, waiting while the client is slow. The call counts as running until then,
@@ -84,16 +152,23 @@ package struct PendingCall: Sendable {
     }
 
     /// Opens the call's stream although it has nothing to say yet: so that its connection is kept alive, and its client
-    /// can come back.
-    package func openStream() { _ = self.dispatcher.stream(of: self.operation) }
+    /// can come back. Not while it waits for its turn, which may yet be refused with a status.
+    package func openStream() {
+        guard self.operation.output.withLock({ $0.hasBegun }) else { return }
+        _ = self.dispatcher.stream(of: self.operation)
+    }
 
     /// Answers in its stead when it has taken longer than `limit`.
     package func timedOut(after limit: Duration) -> End {
-        self.end(
-            self.dispatcher.fail(
-                self.operation,
-                Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled.")
-            ))
+        let hasBegun = self.operation.output.withLock { $0.hasBegun }
+        let refusal =
+            hasBegun
+            ? Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled.")
+            : Refusal(
+                503, .internalError,
+                "The server is busy: the call waited \(limit.text) for its turn. Try again in a second.",
+                retryAfterSeconds: 1)
+        return self.end(self.dispatcher.fail(self.operation, refusal))
     }
 
     /// Answers in its stead when the server stops first.
@@ -109,7 +184,10 @@ package struct PendingCall: Sendable {
     private func end(_ reply: Reply) -> End {
         let operation = self.operation
         let (stream, isWithdrawn, isFirst) = operation.output.withLock { output in
-            defer { output.hasEnded = true }
+            defer {
+                output.hasEnded = true
+                output.task = nil
+            }
             return (output.stream, output.isWithdrawn, !output.hasEnded)
         }
         guard isFirst else { return .known }

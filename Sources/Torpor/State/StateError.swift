@@ -53,7 +53,7 @@ public struct StateError: Error, Sendable, CustomStringConvertible {
             switch error.code {
             case .missing: .missing
             case .overLimit: .overLimit
-            case .noRoom: .noRoom
+            case .noRoom, .shortOfMemory: .noRoom
             case .busy: .busy
             case .unavailable: .unavailable
             case .lost: .lost

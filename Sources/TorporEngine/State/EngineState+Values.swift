@@ -90,6 +90,7 @@ extension EngineState {
         let growth = self.growth(changes, of: number)
         let isNew = head.revision == .zero && !self.active[number]!.versions.isDirty
         let delta = AccountDelta(objects: isNew ? 1 : 0, grown: max(0, growth.bytes), shrunk: max(0, -growth.bytes))
+        if isNew, self.admission != .everything { throw .newStateRefused }
         if self.isDiskLow, delta.objects > 0 || delta.grown > 0 { throw .diskLow }
         do {
             try self.quota.reserve(

@@ -41,6 +41,10 @@ struct EngineState: ~Copyable {
     var tombstones = TombstoneTable()
     /// How many stored objects were deleted. What was read of an object before the last of them may be out of date.
     var deletionCount = 0
+    /// Unused for so long, objects leave memory. Shorter than the configured time while memory is short.
+    var idleTimeout: Duration
+    /// What is refused since memory is short.
+    var admission = GovernorAdmission.everything
     /// The disk has too little room left: nothing new is stored.
     var isDiskLow = false
     /// Whether those of the store are among them; until then calls of sessions wait.
@@ -72,6 +76,7 @@ struct EngineState: ~Copyable {
         self.ownership = OwnershipStateMachine(wholeStore: fence)
         self.order = EvictionOrder(limits.evictionPolicy)
         self.idle = DueTimes(origin: now)
+        self.idleTimeout = limits.idleTimeout
         self.health = StoreHealth()
         self.storeUsage = usage
     }
@@ -126,6 +131,7 @@ struct EngineState: ~Copyable {
             }
             guard name.reachesEndedSessions || !self.isBuried(name.id) else { throw .missing }
         }
+        if self.admission == .noLoads, self.numbers[name.id] == nil { throw .loadsRefused }
         let number = self.numbers[name.id] ?? self.introduce(name)
         self.activate(number)
         switch self.active[number]!.residency.requested(by: waiter) {  // It was activated.
@@ -211,7 +217,7 @@ struct EngineState: ~Copyable {
         self.active[number] = nil
         self.order.touch(number)
         if !self.idle.contains(number) {
-            self.idle.schedule(number, at: head.pointee.lastUse + self.limits.idleTimeout)
+            self.idle.schedule(number, at: head.pointee.lastUse + self.idleTimeout)
         }
     }
 
@@ -326,7 +332,7 @@ struct EngineState: ~Copyable {
 
     mutating func becameResident(_ number: UInt32, _ bytes: Int, now: Instant) {
         self.order.insert(number, bytes: bytes)
-        self.idle.schedule(number, at: now + self.limits.idleTimeout)
+        self.idle.schedule(number, at: now + self.idleTimeout)
     }
 
     // MARK: Room

@@ -64,16 +64,76 @@ package struct AdminSources: Sendable {
     }
 }
 
-/// What the pages below `/debug` show and do.
+/// What the pages below `/debug` show and do. The closures run off the admin listener's event loop, and must not block.
 package struct AdminOperations: Sendable {
-    /// What `/debug/memory` tells beside the state: memory, descriptors, tables with their bounds. Must not block.
+    /// What `/debug/memory` and `/debug/overview` tell beside the state: memory, descriptors, tables with their bounds.
     package var process: @Sendable () -> JSONObject
     /// The server's state; `nil` for a server that keeps none.
     package var state: StateOperations?
+    /// What `/debug/overview` tells beyond all of that: version, uptime, totals, latencies.
+    package var overview: @Sendable () -> JSONObject
+    /// What governs the process's memory: pressure, rung, why; `nil` where nothing does.
+    package var governor: @Sendable () -> JSONObject?
 
-    package init(process: @escaping @Sendable () -> JSONObject, state: StateOperations?) {
+    /// Who takes heap profiles; `nil` where none can be taken, which is said.
+    package var heapProfile: AdminHeapProfile?
+
+    package init(
+        process: @escaping @Sendable () -> JSONObject, state: StateOperations?,
+        overview: @escaping @Sendable () -> JSONObject = { [:] },
+        governor: @escaping @Sendable () -> JSONObject? = { nil }, heapProfile: AdminHeapProfile? = nil
+    ) {
         self.process = process
         self.state = state
+        self.overview = overview
+        self.governor = governor
+        self.heapProfile = heapProfile
+    }
+}
+
+/// Takes heap profiles of the process. The closures run off the event loops, and may take some milliseconds.
+package struct AdminHeapProfile: Sendable {
+    /// Why there is no profile.
+    package struct Refusal: Error, Sendable {
+        package enum Code: Sendable {
+            /// This process cannot take any. It never will.
+            case unsupported
+            /// None is being taken; or one is already.
+            case conflict
+            case failed
+        }
+
+        package let code: Code
+        /// What to do about it.
+        package let message: String
+
+        package init(_ code: Code, _ message: String) {
+            self.code = code
+            self.message = message
+        }
+    }
+
+    /// How far apart samples may lie, in bytes.
+    package var sampleRange: ClosedRange<Int>
+    /// How far apart they lie at present, in bytes; `nil` while none are taken.
+    package var status: @Sendable () throws(Refusal) -> Int?
+    /// Begins to sample, so many bytes apart, or as many as is best.
+    package var start: @Sendable (Int?) throws(Refusal) -> Void
+    /// What was allocated since and is still in use, in a format that pprof reads.
+    package var dump: @Sendable () throws(Refusal) -> [UInt8]
+    /// Ends sampling.
+    package var stop: @Sendable () throws(Refusal) -> Void
+
+    package init(
+        sampleRange: ClosedRange<Int>, status: @escaping @Sendable () throws(Refusal) -> Int?,
+        start: @escaping @Sendable (Int?) throws(Refusal) -> Void,
+        dump: @escaping @Sendable () throws(Refusal) -> [UInt8], stop: @escaping @Sendable () throws(Refusal) -> Void
+    ) {
+        self.sampleRange = sampleRange
+        self.status = status
+        self.start = start
+        self.dump = dump
+        self.stop = stop
     }
 }
 

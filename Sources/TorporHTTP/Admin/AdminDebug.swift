@@ -42,16 +42,19 @@ struct AdminDebug: Sendable {
     private func carryOut(
         _ request: AdminRequest, _ operations: AdminOperations, _ body: RequestBody
     ) async throws -> Answer {
-        if request == .memory {
-            var page = operations.process()
-            page["state"] = operations.state.map { .object($0.memory()) } ?? .null
-            return .response(.json(page))
+        switch request {
+        case .overview: return .response(.json(Self.overview(operations)))
+        case .memory: return .response(.json(Self.memory(operations)))
+        default: break
         }
+        if let response = try Self.heapProfile(request, operations.heapProfile) { return .response(response) }
         guard let state = operations.state else {
             return .response(.error(.notFound, "unknown", "This server keeps no state."))
         }
         switch request {
-        case .memory, .contents: return .response(.json(await state.contents()))
+        case .overview, .memory, .heap, .startHeapProfile, .dumpHeapProfile, .stopHeapProfile:
+            preconditionFailure("answered above")
+        case .contents: return .response(.json(await state.contents()))
         case .list(let listing): return .response(.json(try await state.list(listing)))
         case .show(let id): return .response(.json(try await state.show(id)))
         case .evict(let id): return .response(.json(["evicted": .bool(try await state.evict(id))]))
@@ -68,6 +71,66 @@ struct AdminDebug: Sendable {
             guard let text = try await Self.read(body) else { return .response(.tooLarge) }
             let id = try await state.restore(text, replaces: replaces)
             return .response(.json(["id": .string("\(id)")]))
+        }
+    }
+
+    /// What a dashboard shows, at little cost: counts and sums that are kept anyway. Counters are totals since the start.
+    private static func overview(_ operations: AdminOperations) -> JSONObject {
+        var page = operations.overview()
+        for member in operations.process().members { page[member.name] = member.value }
+        page["state"] = operations.state.map { .object($0.overview()) } ?? .null
+        self.addGovernor(to: &page, operations)
+        return page
+    }
+
+    private static func memory(_ operations: AdminOperations) -> JSONObject {
+        var page = operations.process()
+        page["state"] = operations.state.map { .object($0.memory()) } ?? .null
+        self.addGovernor(to: &page, operations)
+        return page
+    }
+
+    private static func addGovernor(to page: inout JSONObject, _ operations: AdminOperations) {
+        page["governor"] = operations.governor().map { .object($0) } ?? .null
+    }
+
+    /// What is answered about heap profiles; `nil` when something else is asked.
+    private static func heapProfile(
+        _ request: AdminRequest, _ profile: AdminHeapProfile?
+    ) throws -> AdminResponder.Response? {
+        let carryOut: (AdminHeapProfile) throws(AdminHeapProfile.Refusal) -> AdminResponder.Response
+        switch request {
+        case .heap: carryOut = { profile throws(AdminHeapProfile.Refusal) in .heap(sampleBytes: try profile.status()) }
+        case .startHeapProfile(let sampleBytes):
+            if let sampleBytes, let range = profile?.sampleRange, !range.contains(sampleBytes) {
+                return .error(.badRequest, "malformed", "sample is \(range.lowerBound) to \(range.upperBound)")
+            }
+            carryOut = { profile throws(AdminHeapProfile.Refusal) in
+                try profile.start(sampleBytes)
+                return .heap(sampleBytes: try profile.status())
+            }
+        case .dumpHeapProfile:
+            carryOut = { profile throws(AdminHeapProfile.Refusal) in
+                AdminResponder.Response(status: .ok, body: String(decoding: try profile.dump(), as: UTF8.self))
+            }
+        case .stopHeapProfile:
+            carryOut = { profile throws(AdminHeapProfile.Refusal) in
+                try profile.stop()
+                return .heap(sampleBytes: nil)
+            }
+        default: return nil
+        }
+        guard let profile else {
+            return .error(.notImplemented, "unsupported", "This server takes no heap profiles.")
+        }
+        do throws(AdminHeapProfile.Refusal) {
+            return try carryOut(profile)
+        } catch {
+            switch error.code {
+            case .unsupported: return .error(.notImplemented, "unsupported", error.message)
+            case .conflict: return .error(.conflict, "conflict", error.message)
+            case .failed: return .error(.internalServerError, "failed", error.message)
+            }
         }
     }
 
@@ -136,6 +199,13 @@ extension AdminResponder.Response {
         "\(AdminDebug.transfersMax) objects are being exported or imported already. Try again in a moment.")
     fileprivate static let tooLarge = error(
         .contentTooLarge, "malformed", "An export to be imported has at most \(AdminDebug.importMax >> 20) MiB.")
+
+    fileprivate static func heap(sampleBytes: Int?) -> Self {
+        .json([
+            "is_sampling": .bool(sampleBytes != nil),
+            "sample_bytes": sampleBytes.map { .number(JSONNumber($0)) } ?? .null,
+        ])
+    }
 
     static func json(_ object: JSONObject, status: HTTPResponse.Status = .ok) -> Self {
         Self(status: status, contentType: "application/json", body: JSONValue.object(object).text + "\n")

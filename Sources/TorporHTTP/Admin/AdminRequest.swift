@@ -5,6 +5,7 @@ import TorporJSON
 
 /// What is asked of the pages below `/debug`.
 enum AdminRequest: Equatable, Sendable {
+    case overview
     case memory
     case contents
     case list(StateOperations.Listing)
@@ -14,6 +15,11 @@ enum AdminRequest: Equatable, Sendable {
     case evictAll
     case delete(StateObjectID)
     case restore(replaces: Bool)
+    case heap
+    /// - Parameter sampleBytes: How far apart samples lie; `nil` for what is best.
+    case startHeapProfile(sampleBytes: Int?)
+    case dumpHeapProfile
+    case stopHeapProfile
 
     /// Why a target below `/debug` is answered with an error.
     enum Refusal: Error, Equatable {
@@ -33,8 +39,19 @@ enum AdminRequest: Equatable, Sendable {
         var isChange = false
         switch (path.count, path.count > 1 ? path[1] : "", path.count > 2 ? path[2] : "", path.count > 3 ? path[3] : "")
         {
+        case (2, "overview", _, _): request = .overview
         case (2, "memory", _, _): request = .memory
         case (2, "state", _, _): request = .contents
+        case (2, "heap", _, _): request = .heap
+        case (3, "heap", "start", _):
+            request = .startHeapProfile(sampleBytes: try Self.count(&parameters, "sample"))
+            isChange = true
+        case (3, "heap", "dump", _):
+            request = .dumpHeapProfile
+            isChange = true
+        case (3, "heap", "stop", _):
+            request = .stopHeapProfile
+            isChange = true
         case (2, "sessions", _, _): request = .list(try Self.listing(&parameters))
         case (3, "sessions", "import", _):
             request = .restore(replaces: try Self.flag(&parameters, "replace"))
@@ -78,6 +95,12 @@ enum AdminRequest: Equatable, Sendable {
         guard let text = parameters.removeValue(forKey: name) else { return false }
         guard let flag = Bool(text) else { throw .parameter("\(name) is true or false") }
         return flag
+    }
+
+    private static func count(_ parameters: inout [String: String], _ name: String) throws(Refusal) -> Int? {
+        guard let text = parameters.removeValue(forKey: name) else { return nil }
+        guard let count = Int(text), count > 0 else { throw .parameter("\(name) is a number above 0") }
+        return count
     }
 
     private static func listing(_ parameters: inout [String: String]) throws(Refusal) -> StateOperations.Listing {

@@ -11,6 +11,8 @@ struct AdminResponder: Sendable {
         var retryAfter: Int?
         /// Whether a bearer token is asked for.
         var challenges = false
+        /// For what a browser shows or runs; no other page may have it in a frame then.
+        var contentSecurityPolicy: String?
         var body: String
 
         /// The fields that go with the body, its length included, also when a HEAD request leaves the body out.
@@ -24,8 +26,16 @@ struct AdminResponder: Sendable {
             if let allow { fields[.allow] = allow }
             if let retryAfter { fields[.retryAfter] = String(retryAfter) }
             if self.challenges { fields[.wwwAuthenticate] = "Bearer" }
+            if let contentSecurityPolicy {
+                fields[.contentSecurityPolicy] = contentSecurityPolicy
+                fields[Self.frameOptions] = "DENY"
+                fields[Self.referrerPolicy] = "no-referrer"
+            }
             return fields
         }
+
+        private static let frameOptions = HTTPTypes.HTTPField.Name("X-Frame-Options")!
+        private static let referrerPolicy = HTTPTypes.HTTPField.Name("Referrer-Policy")!
 
         /// The fields of an export, whose length is not known beforehand.
         static var lineFields: HTTPFields {
@@ -109,15 +119,19 @@ struct AdminResponder: Sendable {
     private static let fetchSite = HTTPTypes.HTTPField.Name("Sec-Fetch-Site")
 
     private func plainAnswer(to request: HTTPTypes.HTTPRequest) -> Response {
-        guard let page = self.page(at: request.path ?? "") else { return .notFound }
+        guard let page = self.page(at: request.path ?? "", isBrowser: Dashboard.isWanted(by: request)) else {
+            return .notFound
+        }
         guard request.method == .get || request.method == .head else {
             return Response(status: .methodNotAllowed, allow: "GET, HEAD", body: "only GET and HEAD are answered\n")
         }
         return page()
     }
 
-    private func page(at target: String) -> (() -> Response)? {
-        switch target.prefix(while: { $0 != "?" }) {
+    private func page(at target: String, isBrowser: Bool) -> (() -> Response)? {
+        let path = target.prefix { $0 != "?" }
+        if self.offersDebug, path != "/" || isBrowser, let file = Dashboard.file(at: path) { return { file } }
+        return switch path {
         case "/": { Response(status: .ok, body: Self.contents + (self.offersDebug ? Self.debugContents : "")) }
         case "/livez": { self.health(self.sources.liveness()) }
         case "/readyz": { self.health(self.sources.readiness()) }
@@ -134,12 +148,15 @@ struct AdminResponder: Sendable {
         """
 
     private static let debugContents = """
+        /debug/overview  what a dashboard shows; browsers get that dashboard at /
         /debug/memory    where memory is: ledger, arena, process, tables with their bounds
         /debug/state     largest state objects in memory, and values that are there several times
         /debug/sessions  stored state objects; ?after=ID&limit=100&kind=KIND&name=NAME
             GET  /debug/sessions/ID, /debug/sessions/ID/export
             POST /debug/sessions/ID/evict, /debug/sessions/ID/delete
             POST /debug/sessions/evict (all that nobody uses), /debug/sessions/import?replace=true
+        /debug/heap      whether a heap profile is being taken
+            POST /debug/heap/start?sample=BYTES, /debug/heap/dump, /debug/heap/stop
 
         """
 

@@ -70,7 +70,8 @@ final class HTTP2Connection: ChannelInboundHandler, LoopMember {
         if error is NIOHTTP2Errors.StreamError { return }
         // Of the connection, and the client has been told why.
         self.listener.logger.debug("connection failed", metadata: ["error": "\(error)"])
-        context.close(promise: nil)
+        // In a turn of its own: the frames that failed are still being read.
+        context.eventLoop.assumeIsolated().execute { context.close(promise: nil) }
     }
 
     // MARK: Streams

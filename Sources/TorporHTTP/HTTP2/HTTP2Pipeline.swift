@@ -27,9 +27,11 @@ enum HTTP2Pipeline {
                 try self.install(on: stream, of: bound.value, listener, boundLoop.value)
             }
         }
-        // The manager first: a listener that stops waits for whoever is counted.
-        try pipeline.addHandlers([frames, manager], position: .before(connection))
+        // The manager before the connection goes: a listener that stops waits for whoever is counted. The frames last:
+        // they write at once, and a write that fails makes the channel read what is left and close within this call.
+        try pipeline.addHandler(manager, position: .before(connection))
         connection.handOver()
+        try pipeline.addHandler(frames, position: .before(manager))
         pipeline.removeHandler(connection, promise: nil)
         return true
     }

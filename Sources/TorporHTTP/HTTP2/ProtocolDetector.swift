@@ -15,6 +15,17 @@ final class ProtocolDetector: ChannelInboundHandler, RemovableChannelHandler {
     private let connection: MCPConnection
     private let listener: ListenerState
     private let loop: ConnectionLoop
+    private enum State {
+        /// It is not known yet which protocol it is.
+        case looking
+        /// HTTP/2 takes the connection over. Holds what arrives meanwhile: it writes at once, and when that fails the
+        /// channel reads what is left before it closes.
+        case switching(ByteBuffer)
+        /// Everything is passed on.
+        case done
+    }
+
+    private var state = State.looking
     /// Bytes of the first line that have come.
     private var matched = 0
 
@@ -25,24 +36,40 @@ final class ProtocolDetector: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.state {
+        case .done: return context.fireChannelRead(data)
+        case .switching(var arrived):
+            arrived.writeImmutableBuffer(self.unwrapInboundIn(data))
+            self.state = .switching(arrived)
+            return
+        case .looking: break
+        }
         let bytes = self.unwrapInboundIn(data)
         let before = self.matched
         switch self.match(bytes.readableBytesUInt8Span) {
         case .undecided: return context.fireChannelRead(data)
-        case .different: context.fireChannelRead(data)
-        case .whole:
-            do {
-                guard try HTTP2Pipeline.take(over: self.connection, on: context.channel, self.listener, self.loop)
-                else {
-                    context.fireChannelRead(data)
-                    break
-                }
-                context.fireChannelRead(self.wrapInboundOut(Self.preface(before, bytes)))
-            } catch {
-                context.fireErrorCaught(error)
-            }
+        case .different:
+            self.state = .done
+            context.fireChannelRead(data)
+        case .whole: self.switchOver(context, Self.preface(before, bytes))
         }
         context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+    }
+
+    /// - Parameter bytes: What has arrived, from the first byte of the preface on.
+    private func switchOver(_ context: ChannelHandlerContext, _ bytes: ByteBuffer) {
+        self.state = .switching(bytes)
+        do {
+            let isTaken = try HTTP2Pipeline.take(
+                over: self.connection, on: context.channel, self.listener, self.loop)
+            guard case .switching(let arrived) = self.state else { preconditionFailure("nothing else ends it") }
+            self.state = .done
+            // A connection that has closed meanwhile hears of nothing more.
+            if !isTaken || context.channel.isActive { context.fireChannelRead(self.wrapInboundOut(arrived)) }
+        } catch {
+            self.state = .done
+            context.fireErrorCaught(error)
+        }
     }
 
     private enum Match { case undecided, different, whole }

@@ -117,7 +117,7 @@ final class ConnectionLoop {
         let name = self.nextCall
         let (returns, bound) = (self.returns, self.bound)
         // Owned by the loop, see `RunningCall.task`.
-        let task = Task {
+        let task = Task(executorPreference: call.executor) {
             let end = await call.run(over: returns, as: name)
             if let channel, case .reply(let reply) = end, !reply.body.isEmpty {
                 // A channel that has closed, or has no room, is one that nobody reads.
@@ -125,6 +125,7 @@ final class ConnectionLoop {
             }
             returns.execute { bound.value.callReturned(name, end) }
         }
+        call.runs(in: task)
         let running = RunningCall(
             name: name, call: call, task: task, startTick: self.tick, reservedBytes: reservedBytes,
             connection: connection)

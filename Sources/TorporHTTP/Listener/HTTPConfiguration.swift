@@ -33,6 +33,10 @@ public struct HTTPConfiguration: Sendable {
     /// connections together. A request or answer beyond it is refused with 503. Large is more than 16 KiB. Default 64
     /// MiB.
     public var buffersMax = ByteCount.mebibytes(64)
+    /// What the process may take of memory. Near it, what is idle leaves memory sooner, then requests are refused, and at
+    /// last the server drains and ``HTTPServer/run()`` throws, rather than be killed. Default `nil`: 90 % of the control
+    /// group's limit, else 75 % of the machine's memory.
+    public var memoryLimit: ByteCount?
     /// Connections in all; one more is answered 503 and closed. Default 10,000.
     public var connectionsMax = 10_000
     /// Connections of one client address; one more is answered 429 and closed. Default 2,500.
@@ -104,7 +108,7 @@ public struct Authentication: Sendable {
 /// Why the listener could not start, or stop in time, and what to do.
 public struct HTTPServerError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        private enum Value: String { case cannotBind, unsafeConfiguration, drainTimedOut }
+        private enum Value: String { case cannotBind, unsafeConfiguration, drainTimedOut, outOfMemory }
         private let value: Value
         private init(_ value: Value) { self.value = value }
         /// The address is taken, or not this machine's.
@@ -113,6 +117,8 @@ public struct HTTPServerError: Error, Sendable, CustomStringConvertible {
         public static let unsafeConfiguration = Code(.unsafeConfiguration)
         /// Calls were still running at the end of the grace period; they were answered 503.
         public static let drainTimedOut = Code(.drainTimedOut)
+        /// Memory was nearly used up, and could not be given back. Restart the server; its log says what was tried.
+        public static let outOfMemory = Code(.outOfMemory)
         public var description: String { self.value.rawValue }
     }
 

@@ -4,6 +4,7 @@ import NIOPosix
 public import ServiceLifecycle
 import Synchronization
 public import Torpor
+import TorporAllocator
 
 /// Serves an ``MCPServer`` over Streamable HTTP: every revision of the protocol on one endpoint.
 ///
@@ -19,6 +20,8 @@ public final class HTTPServer: Service {
         public let connections: Int
         /// Calls that run off the event loops.
         public let runningCalls: Int
+        /// Calls that wait for their turns, or while memory is short.
+        public let queuedCalls: Int
         /// Bytes of large requests that are arriving and large answers that are not read.
         public let bufferedBytes: Int
         /// Streams that are open, or that a client may come back for.
@@ -35,6 +38,8 @@ public final class HTTPServer: Service {
 
     private let listener: ListenerState
     private let sessions: SessionAuthority
+    /// Keeps the process within its memory.
+    package let governor: MemoryGovernor
     private let monitor: ProgressMonitor?
     private let onListening: (@Sendable (Int) -> Void)?
     private let listening = Atomic<Bool>(false)
@@ -62,11 +67,13 @@ public final class HTTPServer: Service {
             onListening: onListening)
     }
 
-    /// - Parameter monitor: Gets a heartbeat of each event loop, once a second.
+    /// - Parameters:
+    ///   - memory: How memory is measured and given back; `nil`: as on this machine.
+    ///   - monitor: Gets a heartbeat of each event loop, once a second.
     package init(
         _ server: MCPServer, configuration: HTTPConfiguration, authentication: Authentication, keys: SealingKeys,
         sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, state: StateService?,
-        environment: DispatcherEnvironment,
+        environment: DispatcherEnvironment, memory: MemoryGovernor.Environment? = nil,
         monitor: ProgressMonitor?,
         onListening: (@Sendable (Int) -> Void)?
     ) {
@@ -78,6 +85,12 @@ public final class HTTPServer: Service {
         self.listener = ListenerState(
             dispatcher: dispatcher, configuration: configuration, authentication: authentication,
             logger: environment.logger)
+        self.governor = MemoryGovernor(
+            dispatcher,
+            environment: memory
+                ?? MemoryGovernor.Environment(
+                    meter: .machine(explicit: configuration.memoryLimit), trim: { Allocator.trim() }),
+            logger: environment.logger)
         self.monitor = monitor
         self.onListening = onListening
     }
@@ -85,9 +98,13 @@ public final class HTTPServer: Service {
     /// Seals with the first of `keys` from now on; sessions sealed by none of them are unknown.
     public func replaceKeys(_ keys: SealingKeys) { self.sessions.replaceKeys(keys) }
 
+    /// See ``HandlerPool/progress``.
+    package var handlerProgress: (steps: UInt64, hasWork: Bool) { self.listener.dispatcher.handlers.progress }
+
     public var statistics: Statistics {
         Statistics(
             connections: self.listener.gate.count, runningCalls: self.listener.dispatcher.runningCallCount,
+            queuedCalls: self.listener.dispatcher.queuedCallCount,
             bufferedBytes: self.listener.buffers.usedBytes, streams: self.listener.dispatcher.streamCount,
             streamBytes: self.listener.dispatcher.streamBytes,
             heldSessions: self.listener.dispatcher.heldSessionCount, endedSessions: self.sessions.tombstoneCount,
@@ -113,6 +130,14 @@ public final class HTTPServer: Service {
     }
 
     private func serve() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.governor.run() }
+            defer { tasks.cancelAll() }
+            try await self.listen()
+        }
+    }
+
+    private func listen() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: self.listener.configuration.eventLoopCount)
         do {
             try await self.serve(on: group)
@@ -133,9 +158,10 @@ public final class HTTPServer: Service {
             "listening",
             metadata: ["url": "\(configuration.scheme)://\(configuration.host):\(port)\(configuration.path)"])
         self.onListening?(port)
-        await self.untilShutdown()
+        let shortage = await self.untilShutdown()
         self.listening.store(false, ordering: .relaxed)
         try await self.drain(channel, loops)
+        if let shortage { throw HTTPServerError(code: .outOfMemory, description: shortage) }
     }
 
     private func makeLoops(_ group: MultiThreadedEventLoopGroup) async throws -> [ObjectIdentifier: NIOLoopBound<
@@ -202,10 +228,19 @@ public final class HTTPServer: Service {
         }
     }
 
-    /// Returns when a graceful shutdown begins or the task is cancelled.
-    private func untilShutdown() async {
-        // Throws when cancelled, which is the other way to be told to stop.
-        try? await gracefulShutdown()
+    /// Returns when a graceful shutdown begins, the task is cancelled, or memory cannot be had back.
+    /// - Returns: In the last case why.
+    private func untilShutdown() async -> String? {
+        await withTaskGroup(of: String?.self) { group in
+            group.addTask {
+                // Throws when cancelled, which is the other way to be told to stop.
+                try? await gracefulShutdown()
+                return nil
+            }
+            group.addTask { await self.governor.untilDrain() }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
     }
 
     private func drain(_ channel: any Channel, _ loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>]) async throws {

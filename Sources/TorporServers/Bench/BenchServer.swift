@@ -14,6 +14,7 @@ enum BenchServer {
         ) {
             self.tools
             self.streamTools
+            self.loadTools
             self.stateTools
             Resource(
                 "bench://about", name: "about", description: "What this server is for.",

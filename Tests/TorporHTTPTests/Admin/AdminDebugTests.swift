@@ -199,7 +199,8 @@ private struct DebugClient: Sendable {
         ("GET", "/debug/sessions/import", 405), ("GET", "/debug/sessions/evict", 405),
         ("GET", "/debug/sessions/\(idText)/delete", 405),
         ("GET", "/debug/sessions/\(idText)/evict", 405), ("POST", "/debug/sessions/\(idText)", 405),
-        ("POST", "/debug/memory", 405), ("DELETE", "/debug/sessions/\(idText)", 405),
+        ("POST", "/debug/memory", 405), ("POST", "/debug/overview", 405), ("GET", "/debug/overview?a=b", 400),
+        ("GET", "/debug/overview/", 404), ("GET", "/debug/overview", 200), ("DELETE", "/debug/sessions/\(idText)", 405),
         ("GET", "/debug/sessions?limit=1000", 200), ("GET", "/debug/state", 200),
     ])
     func onlyWhatIsAskedForWellIsAnswered(method: String, target: String, status: Int) async throws {
@@ -230,8 +231,10 @@ private struct DebugClient: Sendable {
 
     @Test func beyondLoopbackNothingOfThisIsThereWithoutATokenFile() async throws {
         try await self.withState(configuration: AdminConfiguration(host: "0.0.0.0", port: 0)) { client, service in
-            for target in ["/debug/memory", "/debug/state", "/debug/sessions", "/debug/sessions/\(Self.idText)/export"]
-            {
+            for target in [
+                "/debug/overview", "/debug/memory", "/debug/state", "/debug/sessions",
+                "/debug/sessions/\(Self.idText)/export", "/dashboard.js", "/dashboard.css",
+            ] {
                 try await client.expect(404, "GET", target)
             }
             #expect(try await client.request("POST", "/debug/sessions/\(Self.idText)/delete", body: "").status != 200)
@@ -254,6 +257,7 @@ private struct DebugClient: Sendable {
             ] {
                 let answer = try await client.request("GET", "/debug/sessions", fields: fields)
                 #expect(answer.status == 401 && answer.fields["www-authenticate"] == "Bearer")
+                try await client.expect(401, "GET", "/debug/overview", fields: fields)
             }
             let authorized = ["Authorization: Bearer 0123456789abcdef0123"]
             try await client.expect(200, "GET", "/debug/sessions", fields: authorized)
@@ -270,7 +274,9 @@ private struct DebugClient: Sendable {
         try await withAdminListener(sources: sources) { port in
             let client = DebugClient(client: try LoopbackClient(port: port))
             #expect(
-                try self.json(try await client.request("GET", "/debug/memory")) == ["process": [:], "state": .null])
+                try self.json(try await client.request("GET", "/debug/memory"))
+                    == ["process": [:], "state": .null, "governor": .null])
+            #expect(try self.json(try await client.request("GET", "/debug/overview"))["state"] == .null)
             try await client.expect(404, "GET", "/debug/sessions")
         }
     }

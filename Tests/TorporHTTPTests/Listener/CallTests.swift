@@ -168,7 +168,7 @@ import Torpor
     @Test func callsBeyondTheLimitAreToldToComeBack() async throws {
         let held = HeldCalls()
         let listener = try await TestingListener(
-            .sample(sampleServer(held), limits: CallLimits(callsMax: 2, principalCallsMax: 1)) {
+            .sample(sampleServer(held), limits: CallLimits(callsMax: 2, principalCallsMax: 1, queuedMax: 0)) {
                 $0.connectionsPerAddressMax = 10
             })
         let first = try await listener.connect()

@@ -108,6 +108,7 @@ extension EngineError.Code {
         switch self {
         case .overLimit: "over_limit"
         case .noRoom: "no_room"
+        case .shortOfMemory: "short_of_memory"
         case .newerFormat: "newer_format"
         default: self.description
         }

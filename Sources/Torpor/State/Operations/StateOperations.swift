@@ -29,25 +29,35 @@ package struct StateOperations: Sendable {
     package func committerProgress() -> (steps: UInt64, hasWork: Bool) { self.engine.committerProgress() }
 
     /// The ledger, the arena and the tables, with their limits.
+    ///
+    /// - Complexity: O(objects in use): those at rest are counted, not looked at.
+    package func overview() -> JSONObject { Self.overview(self.engine.snapshot()) }
+
+    /// ``overview()``, and the accounts that take most.
     package func memory() -> JSONObject {
         let snapshot = self.engine.snapshot()
+        var page = Self.overview(snapshot)
+        page["accounts"] = .init(snapshot.accounts)
+        page["largest_accounts"] = .array(
+            self.engine.largestAccounts().map { size in
+                [
+                    "account": .string(size.account.shortText), "resident_bytes": .init(size.residentBytes),
+                    "stored_bytes": .init(size.storedBytes), "stored_objects": .init(size.storedObjects),
+                ]
+            })
+        return page
+    }
+
+    private static func overview(_ snapshot: EngineSnapshot) -> JSONObject {
         let objects = snapshot.objects
         var disk: JSONValue = .null
         if let space = snapshot.store.disk {
             disk = ["free_bytes": .init(space.freeBytes), "size_bytes": .init(space.sizeBytes)]
         }
         return [
-            "resident": Self.use(snapshot.residentBytes, snapshot.residentLimitBytes),
-            "anonymous": Self.use(snapshot.anonymousBytes, snapshot.anonymousLimitBytes),
-            "dirty": Self.use(snapshot.dirtyBytes, snapshot.dirtyLimitBytes),
-            "accounts": .init(snapshot.accounts),
-            "largest_accounts": .array(
-                self.engine.largestAccounts().map { size in
-                    [
-                        "account": .string(size.account.shortText), "resident_bytes": .init(size.residentBytes),
-                        "stored_bytes": .init(size.storedBytes), "stored_objects": .init(size.storedObjects),
-                    ]
-                }),
+            "resident": self.use(snapshot.residentBytes, snapshot.residentLimitBytes),
+            "anonymous": self.use(snapshot.anonymousBytes, snapshot.anonymousLimitBytes),
+            "dirty": self.use(snapshot.dirtyBytes, snapshot.dirtyLimitBytes),
             "arena": [
                 "live_bytes": .init(snapshot.arenaLiveBytes), "committed_bytes": .init(snapshot.arenaCommittedBytes),
             ],

@@ -1,13 +1,13 @@
 import Glibc
 
 /// A lock that threads can wait behind. For threads that block; tasks only ever lock it for a moment.
-final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
     // `state` is touched only while `mutex` is held.
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-    init(_ state: sending State) {
+    package init(_ state: sending State) {
         self.state = state
         self.mutex = .allocate(capacity: 1)
         self.condition = .allocate(capacity: 1)
@@ -26,22 +26,22 @@ final class Monitor<State>: @unchecked Sendable {
         self.mutex.deallocate()
     }
 
-    func withLock<R>(_ body: (inout State) -> R) -> R {
+    package func withLock<R>(_ body: (inout State) -> R) -> R {
         pthread_mutex_lock(self.mutex)
         defer { pthread_mutex_unlock(self.mutex) }
         return body(&self.state)
     }
 
     /// Wakes one thread that waits.
-    func signal() { pthread_cond_signal(self.condition) }
+    package func signal() { pthread_cond_signal(self.condition) }
 
     /// Wakes all threads that wait.
-    func broadcast() { pthread_cond_broadcast(self.condition) }
+    package func broadcast() { pthread_cond_broadcast(self.condition) }
 
     /// Asks `body` again at every signal until it answers.
     /// - Parameter timeout: How long to wait at most; without one, forever.
     /// - Returns: The answer; `nil` when the time is over.
-    func wait<R>(atMost timeout: Duration?, until body: (inout State) -> R?) -> R? {
+    package func wait<R>(atMost timeout: Duration?, until body: (inout State) -> R?) -> R? {
         pthread_mutex_lock(self.mutex)
         defer { pthread_mutex_unlock(self.mutex) }
         var deadline = timespec()
