@@ -20,7 +20,7 @@ build: ## Build the program for release
 	@scripts/setup.sh
 	swift build -c release --static-swift-stdlib --product torpor
 
-test: ## Run all tests: Swift, client libraries, protocol coverage
+test: ## Run all tests: Swift, client libraries, crashes, attacks, protocol coverage
 	@scripts/setup.sh test
 	@scripts/test.sh
 
@@ -36,7 +36,7 @@ fuzz: ## Fuzz every target, FUZZ_SECONDS in all, and print a table
 	@scripts/setup.sh
 	@scripts/fuzz.sh all $(FUZZ_SECONDS)
 
-verify: ## Run the long campaigns, VERIFY_SECONDS each: fuzzing, simulation, a million calls, a million sessions, crashes
+verify: ## Run the long campaigns, VERIFY_SECONDS each: fuzzing, simulation, a million calls, a million sessions, crashes, attacks
 	@scripts/setup.sh test
 	@scripts/verify.sh $(VERIFY_SECONDS)
 

@@ -48,6 +48,7 @@ mkdir -p "$results"
     .venvs/mcp2/bin/python "$trials/validate.py" --self-test || failed=1
     run mcp2 wire
     run mcp2 leftovers
+    run mcp2 heap_profile
     run mcp2 conformance
     run mcp2 modern
     run mcp1 legacy

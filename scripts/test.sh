@@ -19,7 +19,8 @@ reckoning='^(TorporCompression|TorporCore|TorporEncoding|TorporEngine|TorporSQLi
 # Runs the Swift tests and ends with their count.
 swift_tests() {
     local status=0
-    export TORPOR_TRANSCRIPT=$transcript
+    # Heap profiles have to be prepared to be tried.
+    export TORPOR_TRANSCRIPT=$transcript MALLOC_CONF=prof:true
     swift test --skip-build --skip "$reckoning" 2>&1 | tee "$logs/swift.log" || status=${PIPESTATUS[0]}
     swift test --skip-build --filter "$reckoning" 2>&1 | tee -a "$logs/swift.log" || status=${PIPESTATUS[0]}
     # Of Swift Testing's own words; XCTest says besides that it has run no test. Skipped tests are among those run.
@@ -53,6 +54,8 @@ transcripts=()
 part "Swift tests" swift_tests
 if [ -s "$transcript" ]; then transcripts+=("$transcript"); fi
 part "client trials" scripts/clients.sh .build/debug/torpor "${transcripts[@]}"
+part "soak" .venvs/mcp1/bin/python Tests/Soak/soak.py .build/debug/torpor
 part "crashes" python3 Tests/Crash/crash.py --binary .build/debug/torpor --kills 3 --writes 1000 --seconds 120 kill
+part "hostile clients" python3 Tests/Hostile/hostile.py --binary .build/debug/torpor --seed 1 --count 6 --seconds 1
 part "protocol coverage" python3 scripts/check-coverage.py
 finish

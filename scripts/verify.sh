@@ -4,7 +4,8 @@
 #   scripts/verify.sh [SECONDS]    600 unless given
 #
 # Fuzzing of all targets; the HTTP parser against llhttp, for that long and from a fresh seed; ten thousand fresh seeds of the state engine
-# in simulation; memory after a million calls; memory after a million `initialize`; servers that are killed while clients write. The last line is `N passed, N failed`; exits 1 when anything failed.
+# in simulation; memory after a million calls; memory after a million `initialize`; servers that are killed while clients write; and
+# servers that are attacked beside well-behaved clients. The last line is `N passed, N failed`; exits 1 when anything failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/report.sh
@@ -49,10 +50,17 @@ crashes() {
     python3 Tests/Crash/crash.py --seed "$RANDOM" --seconds "$seconds" --kills 20 --writes 20000 lock disk clock
 }
 
+# Every attack, each for its share of the time; an attack takes as long again to begin and to end.
+hostile() {
+    swift build -c release --static-swift-stdlib --product torpor
+    python3 Tests/Hostile/hostile.py --seed "$RANDOM" --seconds "$((seconds / 60 + 2))"
+}
+
 part "fuzzing, $seconds s" fuzzing
 part "HTTP parser against llhttp, $seconds s" differential
 part "ten thousand seeds of the engine in simulation" simulation
 part "memory after a million calls" retained
 part "memory after a million initialize" sessions
 part "crashes" crashes
+part "hostile clients" hostile
 finish
