@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ROOT / "Sources/TorporCLI/ServeOptions.swift"
-METRICS = [ROOT / "README.md", ROOT / "docs/operating/state.md"]
+METRICS = [ROOT / "README.md", *(ROOT / "docs/operating" / name for name in ("state.md", "memory.md", "alerts.md"))]
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1[^\n]*$", re.MULTILINE | re.DOTALL)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks everything that needs no build: format and lint of Swift, syntax of scripts, links and tables of documents.
+# Checks everything that needs no build: format and lint of Swift, syntax of scripts, links and tables of documents,
+# alerts and dashboards.
 #
 #   scripts/check.sh
 #
@@ -26,7 +27,7 @@ shell_syntax() {
 python_syntax() {
     python3 - <<'PYTHON'
 import ast, pathlib
-for root in ("scripts", "Benchmarks", "Tests/Clients"):
+for root in ("scripts", "Benchmarks", "Tests/Clients", "Tests/Crash", "Tests/Hostile", "Tests/Soak"):
     for path in sorted(pathlib.Path(root).rglob("*.py")):
         ast.parse(path.read_text(encoding="utf-8"), str(path))
 PYTHON
@@ -36,4 +37,7 @@ part "Swift format and lint" lint
 part "shell syntax" shell_syntax
 part "Python syntax" python_syntax
 part "documents" python3 scripts/check-docs.py
+part "metrics of alerts and dashboards" python3 scripts/check-metrics.py
+part "alert rules" promtool check rules --lint-fatal deploy/prometheus/torpor.rules.yml
+part "tests of alert rules" promtool test rules deploy/prometheus/torpor.rules.test.yml
 finish
