@@ -16,16 +16,19 @@ package final class HandlerPool: Sendable {
     private static let threadsPerCore = 8
     /// A job that has run for longer is not waited for.
     private static let jobDurationMax = Duration.milliseconds(2)
+    private static let jobNanosecondsMax = jobDurationMax.wholeNanoseconds
     /// The callers without calls that are remembered, so that the next call of each finds what it needs.
     private static let restingMax = 256
+    /// Stands for the time at which nothing has begun.
+    private static let nothing = Int64.min
     /// A thread that has nothing to do for so long ends.
     private static let restMax = Duration.seconds(5)
 
     private struct State {
         /// The callers whose calls have jobs that may run, in the order of their turns.
         var ready: Deque<HandlerTurns> = []
-        /// When the jobs began that run now, by thread, in nanoseconds; `nil` for threads without one.
-        var began: [Int64?] = []
+        /// When the jobs began that run now, by thread, in nanoseconds; ``nothing`` for threads without one.
+        var began: [Int64] = []
         var threadCount = 0
         /// Threads that wait for a job.
         var restingCount = 0
@@ -60,7 +63,7 @@ package final class HandlerPool: Sendable {
         self.heapBytesOfThread = heapBytesOfThread
         self.isTight = isTight
         self.noteHeld = noteHeld
-        self.monitor = Monitor(State(began: Array(repeating: nil, count: coreCount * Self.threadsPerCore)))
+        self.monitor = Monitor(State(began: Array(repeating: Self.nothing, count: coreCount * Self.threadsPerCore)))
     }
 
     /// Jobs that have begun so far, and whether any waits: when the number stands still while some wait, no handler lets
@@ -155,9 +158,9 @@ package final class HandlerPool: Sendable {
 
     /// Whether one more job may begin: fewer run than there are cores, but for those that take long.
     private func hasCore(_ state: borrowing State) -> Bool {
-        let oldest = self.isTight() ? .min : self.now() - Self.jobDurationMax.wholeNanoseconds
+        let oldest = self.isTight() ? Self.nothing : self.now() - Self.jobNanosecondsMax
         var recentCount = 0
-        for began in state.began { if let began, began > oldest { recentCount += 1 } }
+        for began in state.began where began > oldest { recentCount += 1 }
         return recentCount < self.coreCount
     }
 
@@ -170,7 +173,8 @@ package final class HandlerPool: Sendable {
 
     /// Takes the next job, if it may begin.
     private func begin(_ state: inout State) -> Begun? {
-        guard let turns = state.ready.first, self.hasCore(state), let place = state.began.firstIndex(of: nil) else {
+        guard let turns = state.ready.first, self.hasCore(state), let place = state.began.firstIndex(of: Self.nothing)
+        else {
             return nil
         }
         state.ready.removeFirst()
@@ -184,7 +188,7 @@ package final class HandlerPool: Sendable {
     }
 
     private func end(at place: Int, of turns: HandlerTurns, _ state: inout State) {
-        state.began[place] = nil
+        state.began[place] = Self.nothing
         turns.runningCount -= 1
         self.line(up: turns, &state)
     }
@@ -286,7 +290,8 @@ package final class HandlerPool: Sendable {
 
 /// One caller's calls, and their jobs that wait for their turns.
 ///
-/// `@unchecked Sendable` is safe: `calls` is used under the lock of the pool's callers, all else under that of its state.
+/// `@unchecked Sendable` is safe: `calls` is used under the lock of the pool's callers, all else under that of its state,
+/// which is why the runtime need not check for overlapping accesses, at a thousand instructions a call.
 private final class HandlerTurns: @unchecked Sendable {
     struct Job {
         let job: UnownedJob
@@ -294,12 +299,12 @@ private final class HandlerTurns: @unchecked Sendable {
         let executor: CallExecutor
     }
 
-    var jobs: Deque<Job> = []
+    @exclusivity(unchecked) var jobs: Deque<Job> = []
     /// Its jobs that run now.
-    var runningCount = 0
+    @exclusivity(unchecked) var runningCount = 0
     /// Whether it stands in line for a turn.
-    var isReady = false
-    var calls: [CallExecutor] = []
+    @exclusivity(unchecked) var isReady = false
+    @exclusivity(unchecked) var calls: [CallExecutor] = []
 }
 
 /// Where the jobs of one call run.
@@ -311,7 +316,7 @@ package final class CallExecutor: TaskExecutor, @unchecked Sendable {
     fileprivate let operation: Operation
     private let heapBytes = Atomic<Int>(0)
     /// Where it stands among the calls of its caller.
-    fileprivate var index = 0
+    @exclusivity(unchecked) fileprivate var index = 0
 
     fileprivate init(_ pool: HandlerPool, _ turns: HandlerTurns, _ operation: Operation) {
         self.pool = pool

@@ -1,11 +1,13 @@
-import Glibc
+package import Glibc
 
 /// A lock that threads can wait behind. For threads that block; tasks only ever lock it for a moment.
+///
+/// Other targets may inline it: they call it often, with closures of their own.
 package final class Monitor<State>: @unchecked Sendable {
-    // `state` is touched only while `mutex` is held.
-    private var state: State
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    // `state` is touched only while `mutex` is held, so that the runtime need not check that too.
+    @exclusivity(unchecked) @usableFromInline var state: State
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline let condition: UnsafeMutablePointer<pthread_cond_t>
 
     package init(_ state: sending State) {
         self.state = state
@@ -26,22 +28,22 @@ package final class Monitor<State>: @unchecked Sendable {
         self.mutex.deallocate()
     }
 
-    package func withLock<R>(_ body: (inout State) -> R) -> R {
+    @inlinable package func withLock<R>(_ body: (inout State) -> R) -> R {
         pthread_mutex_lock(self.mutex)
         defer { pthread_mutex_unlock(self.mutex) }
         return body(&self.state)
     }
 
     /// Wakes one thread that waits.
-    package func signal() { pthread_cond_signal(self.condition) }
+    @inlinable package func signal() { pthread_cond_signal(self.condition) }
 
     /// Wakes all threads that wait.
-    package func broadcast() { pthread_cond_broadcast(self.condition) }
+    @inlinable package func broadcast() { pthread_cond_broadcast(self.condition) }
 
     /// Asks `body` again at every signal until it answers.
     /// - Parameter timeout: How long to wait at most; without one, forever.
     /// - Returns: The answer; `nil` when the time is over.
-    package func wait<R>(atMost timeout: Duration?, until body: (inout State) -> R?) -> R? {
+    @inlinable package func wait<R>(atMost timeout: Duration?, until body: (inout State) -> R?) -> R? {
         pthread_mutex_lock(self.mutex)
         defer { pthread_mutex_unlock(self.mutex) }
         var deadline = timespec()
