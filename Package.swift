@@ -146,8 +146,9 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        // What every adapter of the store's port is tried with. Test support: no product has it.
+        // What trials share: random numbers by seed, which torpor soak plans its agents by too, models, traces.
         .target(name: "TorporTestSupport", dependencies: ["TorporCore"], swiftSettings: settings),
+        // What every adapter of the store's port is tried with. Test support: no product has it.
         .target(
             name: "TorporStoreTestKit", dependencies: ["TorporCore", "TorporStore", "TorporTestSupport"],
             swiftSettings: settings),

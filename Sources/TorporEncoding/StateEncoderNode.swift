@@ -307,6 +307,7 @@ final class StateEncoderNode: Encoder {
         if T.self == Int8.self { return self.sink.integer(Int64(unsafeBitCast(value, to: Int8.self))) }
         if T.self == Int16.self { return self.sink.integer(Int64(unsafeBitCast(value, to: Int16.self))) }
         if T.self == UInt16.self { return self.sink.integer(Int64(unsafeBitCast(value, to: UInt16.self))) }
+        // The casts cannot fail: each stands behind a comparison of the type.
         if T.self == JSONNumber.self { return self.write(value as! JSONNumber) }
         if T.self == JSONValue.self {
             return try self.write(value as! JSONValue, depth: Self.depth(below: self, place))

@@ -109,6 +109,7 @@ extension StateValue {
         } else if tag == StateFormat.Tag.bytes {
             if T.self == [UInt8].self { return unsafeBitCast(try self.bytes(), to: T.self) }
         }
+        // The casts cannot fail: each stands behind a comparison of the type.
         if T.self == JSONValue.self { return try self.json() as! T }
         if T.self == JSONObject.self {
             guard case .object(let object) = try self.json() else { throw self.mismatch(type, "a keyed container") }

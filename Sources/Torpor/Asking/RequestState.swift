@@ -35,7 +35,7 @@ package struct RequestState: Equatable, Sendable {
     private static let clearCount = 21
     private static let fixedCount = 60
     private static let purpose = Array("torpor request state".utf8)
-    // Twelve zero bytes; each key seals one message.
+    // Twelve zero bytes, a size that is always accepted; each key seals one message.
     private static let nonce = try! AES.GCM.Nonce(data: [UInt8](repeating: 0, count: 12))
 
     /// Seals the state under the newest key.
