@@ -129,15 +129,19 @@ package final class HandlerPool: Sendable {
             self.line(up: turns, &state)
             return self.need(&state)
         }
+        self.meet(need)
+    }
+
+    /// Who is to look after what is ready.
+    private enum Need { case nobody, waitingThread, newThread }
+
+    private func meet(_ need: Need) {
         switch need {
         case .nobody: break
         case .waitingThread: self.monitor.signal()
         case .newThread: self.startThread()
         }
     }
-
-    /// Who is to look after what is ready.
-    private enum Need { case nobody, waitingThread, newThread }
 
     private func need(_ state: inout State) -> Need {
         guard !state.ready.isEmpty else { return .nobody }
@@ -169,10 +173,13 @@ package final class HandlerPool: Sendable {
         let job: HandlerTurns.Job
         /// Where it is noted that it runs.
         let place: Int
+        /// Who is to look after what is ready besides: whoever looked after it so far runs this.
+        var need = Need.nobody
     }
 
-    /// Takes the next job, if it may begin.
-    private func begin(_ state: inout State) -> Begun? {
+    /// Takes the next job, if it may begin. The caller sees to ``Begun/need`` after the lock.
+    /// - Parameter leave: Notes that the thread does not wait any more.
+    private func begin(_ state: inout State, leave: (inout State) -> Void = { _ in }) -> Begun? {
         guard let turns = state.ready.first, self.hasCore(state), let place = state.began.firstIndex(of: Self.nothing)
         else {
             return nil
@@ -184,7 +191,8 @@ package final class HandlerPool: Sendable {
         self.line(up: turns, &state)
         state.began[place] = self.now()
         state.begunCount &+= 1
-        return Begun(job: job, place: place)
+        leave(&state)
+        return Begun(job: job, place: place, need: self.need(&state))
     }
 
     private func end(at place: Int, of turns: HandlerTurns, _ state: inout State) {
@@ -207,6 +215,7 @@ package final class HandlerPool: Sendable {
         // Of the job that was run; the call itself is not held while the thread rests.
         var ended: (place: Int, turns: HandlerTurns)?
         while let begun = self.nextJob(after: ended) {
+            self.meet(begun.need)
             let executor = begun.job.executor
             self.run(begun.job.job, on: executor)
             ended = (begun.place, executor.turns)
@@ -261,10 +270,10 @@ package final class HandlerPool: Sendable {
         while true {
             let finding: Finding? = self.monitor.wait(atMost: isWatching ? Self.jobDurationMax : Self.restMax) {
                 state in
-                if let begun = self.begin(&state) {
+                let begun = self.begin(&state) { state in
                     if isWatching { state.watchingCount -= 1 } else { state.restingCount -= 1 }
-                    return .begun(begun)
                 }
+                if let begun { return .begun(begun) }
                 switch (state.ready.isEmpty, isWatching) {
                 case (true, true):
                     state.watchingCount -= 1
@@ -313,7 +322,7 @@ private final class HandlerTurns: @unchecked Sendable {
 package final class CallExecutor: TaskExecutor, @unchecked Sendable {
     private let pool: HandlerPool
     fileprivate let turns: HandlerTurns
-    fileprivate let operation: Operation
+    let operation: Operation
     private let heapBytes = Atomic<Int>(0)
     /// Where it stands among the calls of its caller.
     @exclusivity(unchecked) fileprivate var index = 0
