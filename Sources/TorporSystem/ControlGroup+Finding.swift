@@ -24,6 +24,19 @@ extension ControlGroup {
         return ControlGroup(version: .two, folders: unified, pressureFolder: pressureFolder, root: root)
     }
 
+    /// The folder of this process's group in the first version's hierarchy of a controller such as `pids`; `nil` when the
+    /// controller is not in the first version, or its files cannot be seen.
+    package static func folder(ofController name: String, root: SystemRoot) -> String? {
+        guard let lines = root.lines("/proc/self/cgroup"), let mountLines = root.lines("/proc/self/mountinfo"),
+            let membership = lines.lazy.compactMap({ Membership($0) }).first(where: {
+                $0.controllers.contains { $0 == name }
+            })
+        else { return nil }
+        let mounts = mountLines.compactMap { Mount($0) }
+            .filter { $0.kind == "cgroup" && $0.options.contains { $0 == name } }
+        return Self.folders(of: membership.path, in: mounts, root)?.first
+    }
+
     /// The root of the whole machine lacks the file that every other group has.
     private static func isMachine(_ folder: String, _ root: SystemRoot) -> Bool {
         root.names(in: folder)?.contains("cgroup.events") != true

@@ -33,7 +33,7 @@ package struct ControlGroup: Sendable, Equatable {
     let pressureFolder: String?
     private let root: SystemRoot
 
-    init(version: Version, folders: [String], pressureFolder: String?, root: SystemRoot) {
+    package init(version: Version, folders: [String], pressureFolder: String? = nil, root: SystemRoot) {
         self.version = version
         self.folders = folders
         self.pressureFolder = pressureFolder

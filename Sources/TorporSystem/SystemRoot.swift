@@ -8,7 +8,7 @@ package struct SystemRoot: Hashable, Sendable {
     /// This machine's.
     package static let machine = SystemRoot("")
 
-    private let folder: String
+    let folder: String
 
     /// - Parameter folder: In front of every path; empty for the machine's own root.
     package init(_ folder: String) { self.folder = folder }

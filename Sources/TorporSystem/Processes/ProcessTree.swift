@@ -81,7 +81,12 @@ package struct ProcessTree: Sendable {
     /// Bytes of memory and swap of the process and its descendants; `nil` when there is no such process, or when
     /// nothing of it may be read.
     package func bytes(of pid: Int32, counting measure: Measure) -> Int? {
-        let each = self.processes(of: pid).compactMap { self.ownBytes(of: $0, counting: measure) }
+        self.bytes(ofEach: self.processes(of: pid), counting: measure)
+    }
+
+    /// Bytes of memory and swap of these processes alone; `nil` when none of them may be read.
+    package func bytes(ofEach processes: some Sequence<Int32>, counting measure: Measure) -> Int? {
+        let each = processes.compactMap { self.ownBytes(of: $0, counting: measure) }
         return each.isEmpty ? nil : each.reduce(0, +)
     }
 
