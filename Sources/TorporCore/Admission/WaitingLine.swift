@@ -19,6 +19,9 @@ struct WaitingLine<Element> {
 
     mutating func popFirst() -> Element? { self.elements.popFirst() }
 
+    /// Tells of each element, from the front.
+    func forEach(_ body: (Element) -> Void) { for element in self.elements { body(element) } }
+
     /// Sweeps and shrinks if it is time to. To be called after removals.
     /// - Parameter meaningful: How many of the elements have a meaning.
     mutating func tidy(meaningful: Int, isMeaningful: (Element) -> Bool) {

@@ -42,6 +42,8 @@ package enum ObjectKind: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case principal = 3
     /// What a run of a handler has done that must not happen twice.
     case run = 4
+    /// The files of a hosted server's child while it does not run: an index, and pages, which are named `page`.
+    case folder = 5
 }
 
 /// Whose bytes and objects are counted together: an authenticated principal, or anonymous callers of one address.

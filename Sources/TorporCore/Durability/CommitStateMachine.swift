@@ -67,8 +67,9 @@ package struct CommitStateMachine: Sendable {
         }
     }
 
-    /// Everything that waits now is to be committed without delay: memory is needed, or the process stops.
-    package mutating func hurry() { self.isUrgent = !self.queue.isEmpty }
+    /// Everything that waits now is to be committed without delay: memory is needed, somebody counts on it, or the process
+    /// stops. What has changed since it was sent waits, too.
+    package mutating func hurry() { self.isUrgent = !self.queue.isEmpty || self.isSending }
 
     // MARK: Batches
 

@@ -100,6 +100,18 @@ struct CommitStateMachineTests {
         #expect(commits.next(now: self.second(3)) == .wait(until: self.second(5)), "a hurry is for what waits then")
     }
 
+    @Test func aHurryIsAlsoForWhatHasChangedSinceItWasSent() {
+        var commits = CommitStateMachine(pace: .interval(.seconds(2)), now: self.start)
+        commits.changed(1)
+        #expect(self.batch(&commits, at: self.second(2)) == [1])
+        commits.changed(1)
+        commits.hurry()
+        commits.ended(1, .committed)
+        commits.endBatch()
+        #expect(commits.next(now: self.second(2)) == .send)
+        #expect(self.batch(&commits, at: self.second(2)) == [1])
+    }
+
     @Test func impossibleEventsStopTheProcess() async {
         await #expect(processExitsWith: .failure) {
             var commits = CommitStateMachine(pace: .acknowledged, now: Instant(nanoseconds: 0))
