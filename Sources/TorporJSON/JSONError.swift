@@ -37,7 +37,8 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 extension JSONError.Reason {
-    var sentence: String {
+    /// What is wrong, without where.
+    package var sentence: String {
         switch self {
         case .unexpectedEnd: "the JSON text ends too early"
         case .unexpectedByte: "unexpected byte in the JSON text"

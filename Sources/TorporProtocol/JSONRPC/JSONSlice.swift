@@ -101,6 +101,26 @@ package struct JSONSlice: Sendable, Equatable {
         return JSONSlice()
     }
 
+    /// Calls `body` with the name, the whole member and the value of each member of an object's text, which the scanner
+    /// has validated.
+    package static func forEachMember(
+        of object: Range<Int>, in bytes: [UInt8],
+        _ body: (_ name: String, _ member: Range<Int>, _ value: JSONSlice) -> Void
+    ) {
+        var scanner = JSONScanner(bytes.span, at: object.lowerBound, depthMax: JSONScanner.depthMaxLimit)
+        do {
+            try scanner.beginObject()
+            var isFirst = true
+            while let key = try scanner.nextKey(&isFirst) {
+                let value = try JSONSlice(&scanner)
+                let name = JSONText.string(in: bytes.span, key.range, hasEscapes: key.hasEscapes)
+                body(name, key.range.lowerBound - 1..<value.sourceRange.upperBound, value)
+            }
+        } catch {
+            preconditionFailure("members are looked for in validated JSON: \(error)")
+        }
+    }
+
     /// The slices of the elements of the array at `array`, which the scanner has validated; empty for anything else.
     package static func elements(of array: JSONSlice, in bytes: Span<UInt8>) -> [JSONSlice] {
         guard array.kind == .array else { return [] }

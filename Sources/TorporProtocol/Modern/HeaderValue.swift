@@ -34,6 +34,15 @@ package enum HeaderValue {
         }
     }
 
+    /// The value of a header for `text`: the text itself, or wrapped in `=?base64?…?=` where a header cannot carry it.
+    package static func text(_ text: String) -> String {
+        let bytes = Array(text.utf8)
+        let isPlain =
+            bytes.allSatisfy { (0x20...0x7E).contains($0) } && bytes.first != 0x20 && bytes.last != 0x20
+            && !text.hasPrefix("=?base64?")
+        return isPlain ? text : "=?base64?\(Base64.encode(bytes))?="
+    }
+
     /// The bytes that a header stands for; `nil` when it is broken.
     private static func unwrapped(_ header: Range<Int>, in bytes: Span<UInt8>) -> [UInt8]? {
         if let encoded = self.wrapped(header, in: bytes) { return self.decodeBase64(bytes, at: encoded) }

@@ -71,6 +71,11 @@ package struct ServerSentEventParser: Sendable {
     /// - Returns: the events that they complete, in order; comments are none.
     /// - Throws: ``EventTooLarge``.
     package mutating func parse(_ bytes: some Sequence<UInt8>) throws(EventTooLarge) -> [Event] {
+        try self.parse(Array(bytes))
+    }
+
+    /// Takes the next bytes of the stream; see the other `parse`, which calls this one.
+    package mutating func parse(_ bytes: [UInt8]) throws(EventTooLarge) -> [Event] {
         var events: [Event] = []
         for byte in bytes {
             if self.isAfterCarriageReturn {
