@@ -61,6 +61,8 @@ package enum EvictionReason: String, Sendable, CaseIterable {
     case pressure
     /// An operator asked for it.
     case operatorRequest = "operator"
+    /// Who used it does not need it any more: a page of a folder.
+    case done
 }
 
 package enum DeletionReason: String, Sendable, CaseIterable {
@@ -69,4 +71,6 @@ package enum DeletionReason: String, Sendable, CaseIterable {
     /// Its client, or a tool, deleted it.
     case client
     case operatorRequest = "operator"
+    /// What it held is kept elsewhere by now, or is part of nothing any more.
+    case replaced
 }

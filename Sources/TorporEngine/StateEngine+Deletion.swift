@@ -9,10 +9,11 @@ extension StateEngine {
     /// - Parameters:
     ///   - tombstone: Until when a session is remembered as ended; `nil` for the other kinds.
     ///   - reason: Why, for whoever observes.
+    ///   - isUrgent: Whether it waits for no interval.
     /// - Throws: ``EngineError/Code/missing`` for another's object; ``EngineError/Code/lost`` when the deletion could
     ///   not be stored, and nothing has changed.
     package func delete(
-        _ name: ObjectName, tombstone: WallTime?, reason: DeletionReason = .client
+        _ name: ObjectName, tombstone: WallTime?, reason: DeletionReason = .client, isUrgent: Bool = false
     ) async throws {
         while true {
             let deletionCount = self.state.withLock { $0.deletionCount }
@@ -31,7 +32,7 @@ extension StateEngine {
             let parked = Parked()
             let isInMemory = self.state.withLock { $0.numbers[name.id] != nil }
             if try self.tryDeleting(name, header, deletionCount: deletionCount, tombstone, by: parked) {
-                self.commitBell.ring()
+                if isUrgent { self.hurry() } else { self.commitBell.ring() }
                 _ = try await parked.wait()
                 if header != nil || isInMemory { self.observe(.deleted(reason)) }
                 return
@@ -109,15 +110,16 @@ extension StateEngine {
         return count
     }
 
-    /// Takes an object out of memory if it rests there, for an operator.
+    /// Takes an object out of memory if it rests there.
+    /// - Parameter reason: Why, for whoever observes.
     /// - Returns: `false` when it is not in memory, is in use, or has changes on their way to the store.
-    package func evict(_ id: StateObjectID) -> Bool {
+    package func evict(_ id: StateObjectID, reason: EvictionReason = .operatorRequest) -> Bool {
         let isEvicted = self.changing { state in
             guard let number = state.numbers[id], state.isAtRest(number) else { return false }
             state.evict(number)
             return true
         }
-        if isEvicted { self.observe(.evicted(.operatorRequest, count: 1)) }
+        if isEvicted { self.observe(.evicted(reason, count: 1)) }
         return isEvicted
     }
 }

@@ -134,6 +134,12 @@ extension StateEngine {
         }
     }
 
+    /// Has everything that waits to be committed now committed without delay.
+    func hurry() {
+        self.state.withLock { $0.commits.hurry() }
+        self.commitBell.ring()
+    }
+
     // MARK: Letting go
 
     func release(_ number: UInt32, times: Int) {

@@ -232,6 +232,13 @@ package final class StateUse: Sendable {
     /// Returns at once when the call has seen nothing that is not, and with durability `interval`.
     package func durable() async throws {
         guard self.engine.limits.durability == .acknowledged else { return }
+        try await self.stored()
+    }
+
+    /// Waits until everything that the call has seen is durable, also with durability `interval`: what is written next
+    /// may count on it.
+    package func stored() async throws {
+        if self.engine.limits.durability != .acknowledged { self.engine.hurry() }
         let used = self.state.withLock { $0.used }
         do {
             for object in used {

@@ -497,6 +497,32 @@ struct StateEngineTests {
         #expect(store.state.withLock { $0.objects.count == 50 && $0.isClosed })
     }
 
+    @Test(.timeLimit(.minutes(1))) func whoCountsOnWhatItHasChangedWaitsForNoInterval() async throws {
+        let limits = EngineLimits(durability: .interval(.seconds(3_600)))
+        try await EngineFixture.run(limits: limits) { fixture in
+            let use = fixture.engine.use()
+            defer { use.end() }
+            try await use.update(.session(1)) { $0.set([1], [1]) }
+            // Returns at once, as nothing has to be durable before an answer.
+            try await use.durable()
+            #expect(fixture.store.state.withLock { $0.objects.isEmpty })
+            try await use.stored()
+            #expect(fixture.store.state.withLock { $0.objects.count } == 1)
+            // Also when it changes again while it is on its way.
+            fixture.store.holdCommits()
+            try await use.update(.session(1)) { $0.set([1], [2]) }
+            async let first: Void = use.stored()
+            await fixture.store.arrival()
+            try await use.update(.session(1)) { $0.set([1], [3]) }
+            async let second: Void = use.stored()
+            fixture.store.releaseCommits()
+            _ = try await (first, second)
+            #expect(fixture.store.state.withLock { $0.objects.values.first?.values[[1]]?.last } == 3)
+            try await fixture.engine.delete(.session(1), tombstone: nil, isUrgent: true)
+            #expect(fixture.store.state.withLock { $0.objects.isEmpty })
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func whatChangesWhileTheProcessStopsWaitsForNoInterval() async throws {
         let limits = EngineLimits(durability: .interval(.seconds(3_600)))
         try await EngineFixture.run(limits: limits) { fixture in
