@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "TorporHTTP", targets: ["TorporHTTP"]),
         .library(name: "TorporStdio", targets: ["TorporStdio"]),
         .library(name: "TorporStorage", targets: ["TorporStorage"]),
+        .library(name: "TorporDownstream", targets: ["TorporDownstream"]),
         .library(name: "TorporTesting", targets: ["TorporTesting"]),
         .executable(name: "torpor", targets: ["TorporCLI"]),
     ],
@@ -37,6 +38,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -132,6 +134,56 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Requests of handlers to HTTP APIs.
+        .target(
+            name: "TorporDownstream",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporJSON",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Foreign servers under management: processes, conversations with them, and both for whoever calls.
+        .target(name: "CWarden"),
+        .target(
+            name: "TorporChildren", dependencies: ["CWarden", "TorporCore", "TorporSystem"], swiftSettings: settings),
+        .target(
+            name: "TorporUpstream",
+            dependencies: [
+                "TorporCore", "TorporJSON", "TorporProtocol",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TorporUpstreamHTTP",
+            dependencies: [
+                "TorporCore", "TorporJSON", "TorporProtocol", "TorporUpstream",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TorporHosting",
+            dependencies: [
+                "Torpor", "TorporChildren", "TorporCore", "TorporEncoding", "TorporEngine", "TorporJSON",
+                "TorporProtocol", "TorporStore", "TorporSystem", "TorporUpstream", "TorporUpstreamHTTP",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+
         // Test support for authors of MCP servers.
         .target(
             name: "TorporTesting",
@@ -191,8 +243,9 @@ let package = Package(
         .executableTarget(
             name: "TorporCLI",
             dependencies: [
-                "CMalloc", "CMallocSettings", "CYaml", "Torpor", "TorporAllocator", "TorporCore", "TorporEngine",
-                "TorporHTTP", "TorporJSON", "TorporMetrics", "TorporSQLite", "TorporServers", "TorporSoak",
+                "CMalloc", "CMallocSettings", "CYaml", "Torpor", "TorporAllocator", "TorporChildren", "TorporCore",
+                "TorporEngine", "TorporHosting", "TorporHTTP", "TorporJSON", "TorporMetrics", "TorporSQLite",
+                "TorporServers", "TorporSoak",
                 "TorporStdio",
                 "TorporStorage", "TorporStore", "TorporSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -272,6 +325,39 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "TorporChildrenTests", dependencies: ["CWarden", "TorporChildren", "TorporCore", "TorporSystem"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TorporUpstreamTests",
+            dependencies: [
+                "TorporCore", "TorporJSON", "TorporProtocol", "TorporUpstream",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporUpstreamHTTPTests",
+            dependencies: [
+                "TorporCore", "TorporJSON", "TorporProtocol", "TorporUpstream", "TorporUpstreamHTTP",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TorporHostingTests",
+            dependencies: [
+                "Torpor", "TorporChildren", "TorporCompression", "TorporCore", "TorporEncoding", "TorporEngine",
+                "TorporHosting", "TorporJSON", "TorporProtocol", "TorporSQLite", "TorporStore", "TorporSystem",
+                "TorporTesting", "TorporTestSupport", "TorporUpstream",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "TorporAllocatorTests", dependencies: ["TorporAllocator", "TorporSystem"], swiftSettings: settings),
         .testTarget(
             name: "TorporMetricsTests",
@@ -285,7 +371,7 @@ let package = Package(
             name: "TorporTests",
             dependencies: [
                 "Torpor", "TorporCore", "TorporEngine", "TorporJSON", "TorporMetrics", "TorporProtocol",
-                "TorporStorage", "TorporStore", "TorporTesting",
+                "TorporStorage", "TorporStore", "TorporSystem", "TorporTesting",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
@@ -294,6 +380,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "TorporDownstreamTests",
+            dependencies: [
+                "Torpor", "TorporCore", "TorporDownstream", "TorporTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "TorporStdioTests",
             dependencies: [
@@ -312,7 +407,8 @@ let package = Package(
         .testTarget(
             name: "TorporCLITests",
             dependencies: [
-                "Torpor", "TorporAllocator", "TorporCLI", "TorporCore", "TorporEngine", "TorporHTTP", "TorporMetrics",
+                "Torpor", "TorporAllocator", "TorporCLI", "TorporCore", "TorporEngine", "TorporHosting", "TorporHTTP",
+                "TorporJSON", "TorporMetrics",
                 "TorporSQLite", "TorporServers", "TorporStorage", "TorporStore", "TorporSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

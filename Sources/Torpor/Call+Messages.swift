@@ -92,7 +92,7 @@ extension Call {
     }
 
     /// The least level that the client wants; `nil` when it wants nothing.
-    private var logLevel: LogLevel? {
+    var logLevel: LogLevel? {
         if self.operation.isModern {
             let bytes = self.operation.bytes
             return LogLevel(self.operation.params.meta.logLevel, in: bytes.span)

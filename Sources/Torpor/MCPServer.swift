@@ -8,8 +8,16 @@
 /// It is an immutable value: one table that all requests share, made ready once. It serves every revision of the
 /// protocol, with sessions and without, through whatever transport it is given to.
 public struct MCPServer: Sendable {
-    /// What the server offers, compiled.
-    package let table: ServerTable
+    /// Where what the server offers is found, compiled.
+    package let source: TableSource
+
+    /// A foreign server.
+    package init(_ server: RelayedServer) { self.source = .relayed(server) }
+
+    package func isSame(as other: MCPServer) -> Bool { self.source.isSame(as: other.source) }
+
+    /// What the server offers; of a foreign one, by now.
+    package var table: ServerTable { self.source.table }
 
     /// - Parameters:
     ///   - name: The server's name for programs.
@@ -39,7 +47,7 @@ public struct MCPServer: Sendable {
         var definition = ServerDefinition(
             implementation: implementation, instructions: instructions, lists: lists, announces: announces)
         for component in components() { component.add(to: &definition) }
-        self.table = ServerTable(definition)
+        self.source = .fixed(ServerTable(definition))
     }
 
     /// Tells every client that asked for it that something has changed: those that listen (from 2026-07-28), and the
@@ -66,8 +74,8 @@ public struct ListOptions: Sendable {
     }
 }
 
-/// Something a server offers: a ``Tool``, ``Resource``, ``ResourceTemplate`` or ``Prompt``; or a ``State``, ``StateMap``
-/// or ``StateList`` that it keeps.
+/// Something a server offers: a ``Tool``, ``Resource``, ``ResourceTemplate`` or ``Prompt``; a ``State``, ``StateMap`` or
+/// ``StateList`` that it keeps; or a ``Downstream`` that it calls.
 public protocol ServerComponent: Sendable {
     /// Used by ``MCPServer``; components are those of this module.
     func add(to definition: inout ServerDefinition)
@@ -85,6 +93,7 @@ public struct ServerDefinition: Sendable {
     package var prompts: [Prompt] = []
     var states: [StateDeclaration] = []
     var stateResources: [StateResourceDeclaration] = []
+    var downstreams: [DownstreamGate] = []
 }
 
 /// Gathers the components of a server; knows `if`, `for` and arrays.

@@ -23,7 +23,7 @@ struct Banner: Sendable {
             ?? (http.isLoopback ? "none: anybody on this machine" : "NONE: anybody who reaches this address")
         let keys = self.configuration.keyFile.map { "\($0.path)" } ?? "made for this run; sessions end with it"
         return """
-            torpor \(torporVersion) serves \(self.configuration.server.rawValue)
+            torpor \(torporVersion) serves \(self.configuration.servedName)
 
               MCP      \(url)
               admin    \(admin)

@@ -9,8 +9,13 @@ enum ConfigurationFile {
     /// Reads the file of that name, or the default one if it is there.
     static func read(named name: String?) throws(ConfigurationError) -> (name: String, text: String)? {
         let path = name ?? self.nameDefault
+        if name == nil, access(path, F_OK) != 0 { return nil }
+        return (path, try self.text(at: path))
+    }
+
+    /// The text of a file of settings.
+    static func text(at path: String) throws(ConfigurationError) -> String {
         guard let file = fopen(path, "re") else {
-            if name == nil, errno == ENOENT { return nil }
             throw ConfigurationError(description: "\(path) cannot be opened: \(String(cString: strerror(errno)))")
         }
         defer { fclose(file) }
@@ -23,6 +28,6 @@ enum ConfigurationFile {
         guard let text = String(validating: bytes[..<count], as: UTF8.self) else {
             throw ConfigurationError(description: "\(path) is no UTF-8 text")
         }
-        return (path, text)
+        return text
     }
 }

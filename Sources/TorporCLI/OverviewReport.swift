@@ -7,7 +7,9 @@ import TorporMetrics
 /// Totals and histograms are those of `/metrics`, by the same labels; whoever asks twice has rates and quantiles of the
 /// time between.
 enum OverviewReport {
-    static func object(_ reading: MetricsReading, _ readiness: HealthReport, uptime: Duration) -> JSONObject {
+    static func object(_ reading: MetricsReading, _ readiness: HealthReport, uptime: Duration, hosted: JSONValue)
+        -> JSONObject
+    {
         let operations = reading.histogram("mcp_server_operation_duration_seconds")
         let failures = reading.histogram("mcp_server_operation_duration_seconds", having: "error_type")
         return [
@@ -18,6 +20,7 @@ enum OverviewReport {
                 "calls": self.number(reading.value(of: "torpor_queued_calls")),
                 "limit": self.number(reading.value(of: "torpor_queued_calls_limit")),
             ],
+            "hosted": hosted,
             "totals": [
                 "operations": .number(JSONNumber(operations?.counts.last ?? 0)),
                 "failed_operations": .number(JSONNumber(failures?.counts.last ?? 0)),

@@ -13,8 +13,11 @@ import TorporServers
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve a built-in MCP server over HTTP.",
+        abstract: "Serve an MCP server over HTTP: a built-in one, or any other under management.",
         discussion: """
+            torpor serve -- npx some-server hosts any stdio MCP server: a process for each client, started at its first call, \
+            stopped when idle, capped in memory, with its folder kept while it sleeps.
+
             Settings come from flags, from TORPOR_* variables (TORPOR_MAX_REQUEST for --max-request), from torpor.yaml, and from defaults, \
             in that order. Sizes take units (4MiB), durations too (30s, 10m, 24h). The first SIGTERM or Ctrl-C drains; the second exits now.
             """)
@@ -29,7 +32,8 @@ struct ServeCommand: AsyncParsableCommand {
             let environment = ProcessEnvironment.all
             let file = try ConfigurationFile.read(named: self.options.config ?? environment["TORPOR_CONFIG"])
             configuration = try ServeConfiguration(
-                ConfigurationSources(flags: self.options.given, environment: environment, file: file))
+                ConfigurationSources(flags: self.options.given, environment: environment, file: file),
+                command: self.options.command, file: file)
             files = try ServeFiles(configuration)
         } catch {
             throw Failure(error)

@@ -1,5 +1,7 @@
+import Glibc
 import Logging
 import Torpor
+import TorporHosting
 import TorporHTTP
 import TorporServers
 import TorporSystem
@@ -23,7 +25,14 @@ struct ServeConfiguration {
     var tlsFiles: TLSFiles?
     var logLevel = Logger.Level.info
 
-    init(_ sources: ConfigurationSources) throws(ConfigurationError) {
+    var hosting: HostingSettings?
+
+    /// - Parameters:
+    ///   - command: What is hosted, as it was given after `--`.
+    ///   - file: The configuration file, if there is one.
+    init(
+        _ sources: ConfigurationSources, command: [String] = [], file: (name: String, text: String)? = nil
+    ) throws(ConfigurationError) {
         try self.readEndpoint(sources)
         try self.readLimits(sources)
         if let setting = sources[.server] {
@@ -40,6 +49,8 @@ struct ServeConfiguration {
         // Several clients may start a server of their own in the same folder, and one process has a file at a time.
         if self.isStdio { self.store = .memory }
         if let setting = sources[.store] { self.store = try StoreSetting(setting) }
+        let hosting = try HostingSettings(sources, command: command, file: file, store: self.store)
+        if hosting.source != nil { self.hosting = hosting }
         if let setting = sources[.keyFile] {
             self.keyFile = KeyFile(path: setting.text)
         } else if case .sqlite(let path) = self.store {
@@ -64,6 +75,25 @@ struct ServeConfiguration {
             }
             self.logLevel = level
         }
+    }
+
+    /// The files with keys, tokens and state, by absolute paths.
+    var ownPaths: [String] {
+        var paths = [self.keyFile?.path, self.tokenFilePath, self.adminTokenFilePath, self.tlsFiles?.key].compactMap {
+            $0
+        }
+        if case .sqlite(let path) = self.store { paths += [path, path + "-wal", path + "-shm"] }
+        return paths.compactMap { path in
+            // What is not there is not hidden.
+            guard let absolute = realpath(path, nil) else { return nil }
+            defer { free(absolute) }
+            return String(cString: absolute)
+        }
+    }
+
+    /// What is served, in words.
+    var servedName: String {
+        self.hosting?.name ?? self.server.rawValue
     }
 
     private mutating func readEndpoint(_ sources: ConfigurationSources) throws(ConfigurationError) {

@@ -146,8 +146,57 @@ struct ServeOptions: ParsableArguments {
     var eventLoops: String?
     @Option(help: ArgumentHelp("Least level of log lines on standard error.", valueName: "level"))
     var logLevel: String?
+    @Option(
+        help: ArgumentHelp(
+            "File of the MCP servers to host, as clients configure them: an object mcpServers.", valueName: "path"))
+    var servers: String?
+    @Option(help: ArgumentHelp("URL of a remote MCP server to stand in front of.", valueName: "url"))
+    var upstream: String?
+    @Option(
+        help: ArgumentHelp(
+            "Who has a child of the hosted server: session (the default: the session, else the principal, else a handle), principal, handle, call, or shared.",
+            valueName: "key"))
+    var per: String?
+    @Option(help: ArgumentHelp("Most children of a hosted server at once. Default 32.", valueName: "count"))
+    var children: String?
+    @Option(
+        help: ArgumentHelp(
+            "Most children of one principal, or anonymous address. Default a quarter.", valueName: "count"))
+    var principalChildren: String?
+    @Option(
+        help: ArgumentHelp(
+            "What a child and all that it starts may take of memory. Default: by its runtime.", valueName: "size"))
+    var childMemory: String?
+    @Option(help: ArgumentHelp("Most calls that one child runs at once. Default 16.", valueName: "count"))
+    var childCalls: String?
+    @Option(help: ArgumentHelp("Without calls for so long, a child is stopped. Default 5m.", valueName: "duration"))
+    var childIdleTimeout: String?
+    @Option(help: ArgumentHelp("Longest time a child may take to start. Default 60s.", valueName: "duration"))
+    var childStartTimeout: String?
+    @Option(help: ArgumentHelp("Children that are started ahead. Default 0.", valueName: "count"))
+    var spares: String?
+    @Flag(help: "The child's folder is its home directory too.")
+    var childHome = false
+    @Option(help: ArgumentHelp("Run children in bubblewrap: off, on, or no-network. Default off.", valueName: "mode"))
+    var sandbox: String?
+    @Option(
+        help: ArgumentHelp(
+            "Where the folders of children lie while they run. Default: beside the SQLite file.", valueName: "path"))
+    var folders: String?
+    @Option(help: ArgumentHelp("Most bytes of one child's folder that are kept. Default 64MiB.", valueName: "size"))
+    var maxFolder: String?
+    @Option(
+        help: ArgumentHelp(
+            "Whether children's folders are kept while they do not run: true or false. Default true.", valueName: "flag"
+        ))
+    var keepFolders: String?
     @Option(help: ArgumentHelp("Configuration file. Default torpor.yaml, if there is one.", valueName: "path"))
     var config: String?
+
+    @Argument(
+        parsing: .postTerminator,
+        help: ArgumentHelp("A stdio MCP server to host: its command, after --.", valueName: "command"))
+    var command: [String] = []
 
     /// What was given, by key.
     var given: [String: String] {
@@ -171,6 +220,21 @@ struct ServeOptions: ParsableArguments {
             (.maxBuffers, self.maxBuffers), (.maxStreams, self.maxStreams), (.maxStreamBytes, self.maxStreamBytes),
             (.heartbeat, self.heartbeat), (.resumeGrace, self.resumeGrace), (.callTimeout, self.callTimeout),
             (.drainDelay, self.drainDelay),
+            (.servers, self.servers),
+            (.upstream, self.upstream),
+            (.per, self.per),
+            (.children, self.children),
+            (.principalChildren, self.principalChildren),
+            (.childMemory, self.childMemory),
+            (.childCalls, self.childCalls),
+            (.childIdleTimeout, self.childIdleTimeout),
+            (.childStartTimeout, self.childStartTimeout),
+            (.spares, self.spares),
+            (.childHome, self.childHome ? "true" : nil),
+            (.sandbox, self.sandbox),
+            (.folders, self.folders),
+            (.maxFolder, self.maxFolder),
+            (.keepFolders, self.keepFolders),
             (.gracePeriod, self.gracePeriod), (.eventLoops, self.eventLoops), (.logLevel, self.logLevel),
         ]
         return values.reduce(into: [:]) { given, pair in given[pair.0.rawValue] = pair.1 }
@@ -225,6 +289,21 @@ enum ServeKey: String, CaseIterable {
     case gracePeriod = "grace-period"
     case eventLoops = "event-loops"
     case logLevel = "log-level"
+    case servers
+    case upstream
+    case per
+    case children
+    case principalChildren = "principal-children"
+    case childMemory = "child-memory"
+    case childCalls = "child-calls"
+    case childIdleTimeout = "child-idle-timeout"
+    case childStartTimeout = "child-start-timeout"
+    case spares
+    case childHome = "child-home"
+    case sandbox
+    case folders
+    case maxFolder = "max-folder"
+    case keepFolders = "keep-folders"
 
     /// The variable that sets it.
     var variable: String { "TORPOR_" + self.rawValue.uppercased().map { $0 == "-" ? "_" : $0 } }

@@ -25,8 +25,9 @@ struct ServeProgram {
         let banner = Banner(configuration)
         var listening = self.configuration.http
         listening.tls = self.files.certificate
-        let server = self.configuration.server.make(version: torporVersion)
         let state = try await self.openState()
+        let hosting = try HostingProgram(self.configuration, state: state, logger: self.logger)
+        let server = hosting?.mainServer ?? self.configuration.server.make(version: torporVersion)
         let reporting = StateReporting(state, in: self.registry, logger: self.logger)
         let http = HTTPServer(
             server, configuration: listening,
@@ -35,7 +36,7 @@ struct ServeProgram {
             streams: self.configuration.streams, state: state,
             environment: DispatcherEnvironment(
                 logger: self.logger, heapBytesOfThread: Allocator.heapBytesOfThread),
-            monitor: monitor,
+            companion: hosting?.hosting, monitor: monitor,
             onListening: { port in
                 banner.print(port: port)
                 CodePages.giveBack()
@@ -43,15 +44,21 @@ struct ServeProgram {
         self.registry.collectProcessMetrics()
         self.exposeStatistics(of: http)
         GovernorReporting.expose(http.governor, in: self.registry)
+        if let hosting {
+            HostingReporting.expose(hosting.hosting, in: self.registry)
+            hosting.mount(on: http)
+        }
         // Stopped from the last to the first: health checks answer until the listener has drained.
         var services: [any Service] = []
-        if self.configuration.adminPort != 0 { services.append(self.adminListener(http, monitor, reporting)) }
+        if self.configuration.adminPort != 0 { services.append(self.adminListener(http, monitor, reporting, hosting)) }
         services += [
             ProgressHeartbeat(name: "the committer", monitor: monitor) { reporting.operations.committerProgress() },
             PoolHeartbeat(monitor: monitor),
             ProgressHeartbeat(name: "the handlers' threads", monitor: monitor) { http.handlerProgress },
-            FileReloader(self.files.watches(replacingKeysOf: http), logger: self.logger), http,
+            FileReloader(self.files.watches(replacingKeysOf: http), logger: self.logger),
         ]
+        if let hosting { services.append(HostingReloader(program: hosting, http: http)) }
+        services.append(http)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
@@ -74,10 +81,12 @@ struct ServeProgram {
     /// Serves one client on standard input and output until it closes its end, or a signal comes.
     private func runOnStandardStreams() async throws {
         let state = try await self.openState()
+        let hosting = try HostingProgram(self.configuration, state: state, logger: self.logger)
         let server = StdioServer(
-            self.configuration.server.make(version: torporVersion), limits: self.configuration.limits,
-            streams: self.configuration.streams, lineMax: self.configuration.http.requestMax, state: state,
-            logger: self.logger)
+            hosting?.mainServer ?? self.configuration.server.make(version: torporVersion),
+            limits: self.configuration.limits, streams: self.configuration.streams,
+            lineMax: self.configuration.http.requestMax, state: state, logger: self.logger,
+            companion: hosting?.hosting)
         let service = ServiceGroupConfiguration.ServiceConfiguration(
             service: server, successTerminationBehavior: .gracefullyShutdownGroup)
         try await Self.run(
@@ -110,13 +119,13 @@ struct ServeProgram {
     }
 
     private func adminListener(
-        _ http: HTTPServer, _ monitor: ProgressMonitor, _ reporting: StateReporting
+        _ http: HTTPServer, _ monitor: ProgressMonitor, _ reporting: StateReporting, _ hosting: HostingProgram?
     ) -> AdminListener {
         let readiness: @Sendable () -> HealthReport = {
             let statistics = http.statistics
             return Health.readiness(
                 isListening: statistics.isListening, isDraining: statistics.isDraining,
-                storeFaults: reporting.operations.storeFaults())
+                storeFaults: reporting.operations.storeFaults() + HostingReporting.faults(hosting?.hosting))
         }
         let started = SystemTime.monotonicNanoseconds()
         return AdminListener(
@@ -132,7 +141,8 @@ struct ServeProgram {
                     overview: {
                         OverviewReport.object(
                             self.registry.reading(), readiness(),
-                            uptime: .nanoseconds(SystemTime.monotonicNanoseconds() - started))
+                            uptime: .nanoseconds(SystemTime.monotonicNanoseconds() - started),
+                            hosted: HostingReporting.list(hosting?.hosting))
                     }, governor: { GovernorReporting.object(http.governor) }, heapProfile: .process)),
             logger: self.quietLogger)
     }

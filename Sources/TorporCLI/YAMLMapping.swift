@@ -1,7 +1,11 @@
 import CYaml
 
-/// A YAML document that is one mapping of names to scalars or to sequences of scalars: all that a configuration needs.
+/// A YAML document that is one mapping of names to scalars or to sequences of scalars: all that a configuration needs, but
+/// for hosted servers, whose mapping below `servers` is passed over here and read by ``YAMLValue``.
 enum YAMLMapping {
+    /// The value of `servers` when they stand in the file itself.
+    static let inPlace = "(in this file)"
+
     struct Entry: Equatable {
         var key: String
         /// One for a scalar, any number for a sequence.
@@ -45,7 +49,13 @@ enum YAMLMapping {
 
     /// Builds the mapping, event by event.
     private struct Reader {
-        private enum State { case start, key, value(String, Int), sequence(String, Int, [String]), end }
+        private enum State {
+            case start, key, value(String, Int), sequence(String, Int, [String]), end
+            /// Within the mapping of hosted servers, so deep.
+            case servers(Int)
+        }
+
+        static let servers = "servers"
 
         let name: String
         var entries: [Entry] = []
@@ -67,6 +77,14 @@ enum YAMLMapping {
                 self.entries.append(Entry(key: key, values: [text], line: line))
                 self.state = .key
             case (.value(let key, let line), YAML_SEQUENCE_START_EVENT): self.state = .sequence(key, line, [])
+            case (.value(Self.servers, let line), YAML_MAPPING_START_EVENT):
+                self.entries.append(Entry(key: Self.servers, values: [YAMLMapping.inPlace], line: line))
+                self.state = .servers(1)
+            case (.servers(let depth), YAML_MAPPING_START_EVENT), (.servers(let depth), YAML_SEQUENCE_START_EVENT):
+                self.state = .servers(depth + 1)
+            case (.servers(let depth), YAML_MAPPING_END_EVENT), (.servers(let depth), YAML_SEQUENCE_END_EVENT):
+                self.state = depth == 1 ? .key : .servers(depth - 1)
+            case (.servers, YAML_SCALAR_EVENT): break
             case (.sequence(let key, let line, let values), YAML_SCALAR_EVENT):
                 self.state = .sequence(key, line, values + [Self.text(event)])
             case (.sequence(let key, let line, let values), YAML_SEQUENCE_END_EVENT):

@@ -16,6 +16,7 @@ public final class StdioServer: Service {
     private let dispatcher: Dispatcher
     private let lineMax: Int
     private let streams: @Sendable () throws -> ByteStreams
+    private let companion: (any ServerCompanion)?
     private let logger: Logger
 
     /// Who calls: whoever started the server, and may open its store. So state outlives the session and the process.
@@ -31,13 +32,23 @@ public final class StdioServer: Service {
     ) {
         self.init(
             server, limits: limits, streams: streams, lineMax: lineMax, state: state, logger: logger,
-            farewell: .seconds(1), over: { try ByteStreams(input: 0, output: 1) })
+            companion: nil, farewell: .seconds(1), over: { try ByteStreams(input: 0, output: 1) })
+    }
+
+    /// - Parameter companion: Runs around the server.
+    package convenience init(
+        _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, state: StateService?,
+        logger: Logger, companion: (any ServerCompanion)?
+    ) {
+        self.init(
+            server, limits: limits, streams: streams, lineMax: lineMax, state: state, logger: logger,
+            companion: companion, farewell: .seconds(1), over: { try ByteStreams(input: 0, output: 1) })
     }
 
     /// - Parameter bytes: Where messages come from and go to.
     package init(
         _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, state: StateService?,
-        logger: Logger,
+        logger: Logger, companion: (any ServerCompanion)? = nil,
         farewell: Duration, over bytes: @escaping @Sendable () throws -> ByteStreams
     ) {
         precondition(lineMax.bytes > 0, "a line holds at least one byte")
@@ -47,6 +58,7 @@ public final class StdioServer: Service {
         self.dispatcher = Dispatcher(
             server: server, sessions: sessions, limits: limits, streams: streams, state: state,
             environment: DispatcherEnvironment(logger: logger))
+        self.companion = companion
         self.lineMax = lineMax.bytes
         self.farewell = farewell
         self.streams = bytes
@@ -56,8 +68,13 @@ public final class StdioServer: Service {
     /// Serves until the client closes its end, or a shutdown begins.
     /// - Throws: ``StdioError`` when standard input or output fails.
     public func run() async throws {
-        guard let state = self.dispatcher.state else { return try await self.serve() }
-        try await state.run { try await self.serve() }
+        guard let state = self.dispatcher.state else { return try await self.serveAccompanied() }
+        try await state.run { try await self.serveAccompanied() }
+    }
+
+    private func serveAccompanied() async throws {
+        guard let companion = self.companion else { return try await self.serve() }
+        try await companion.run { try await self.serve() }
     }
 
     private func serve() async throws {

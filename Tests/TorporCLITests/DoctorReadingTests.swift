@@ -138,6 +138,54 @@ import TorporStorage
         }
     }
 
+    // MARK: Hosted servers
+
+    private static func hosted(_ servers: String, _ folder: String) throws -> MachineFacts.Hosted? {
+        let path = "\(folder)/servers.json"
+        let file = try #require(fopen(path, "w"))
+        fputs("{\"mcpServers\": {\(servers)}}", file)
+        fclose(file)
+        return MachineFacts(
+            reading: try Self.configuration(["store": "memory:", "servers": path]), databaseMax: 0
+        ).hosted
+    }
+
+    @Test func programsOfHostedServersAreLookedForAsTheirChildrenWould() async throws {
+        try await Self.withFolder { folder in
+            let hosted = try #require(
+                try Self.hosted(
+                    """
+                    "there": {"command": "sh", "children": 3, "memory": "64MiB", "sandbox": true},
+                    "gone": {"command": "no-such-program"},
+                    "elsewhere": {"command": "sh", "env": {"PATH": "/nowhere"}, "per": "shared"},
+                    "contained": {"command": "/bin/docker"},
+                    "off": {"command": "no-such-program", "disabled": true},
+                    "remote": {"url": "https://example.org/mcp"}
+                    """, folder))
+            #expect(hosted.fault == nil && hosted.commands.map(\.name) == ["there", "gone", "elsewhere", "contained"])
+            #expect(
+                hosted.commands[0]
+                    == .init(name: "there", memory: .mebibytes(64), childrenMax: 3, isSandboxed: true))
+            #expect(hosted.commands[1].fault?.contains("no-such-program is not installed") == true)
+            #expect(hosted.commands[2].fault?.contains("/nowhere") == true && hosted.commands[2].childrenMax == 1)
+            #expect(hosted.commands[3].caveat?.contains("--memory") == true)
+            #expect(SystemRoot(folder).names(in: "") == ["servers.json"], "nothing is made")
+        }
+    }
+
+    @Test func settingsOfHostedServersThatCannotBeUsedAreTold() async throws {
+        try await Self.withFolder { folder in
+            for servers in [
+                "", "\"a\": {\"command\": 7}", "\"a\": {\"command\": \"sh\", \"env\": {\"A\": \"${TORPOR_NOT_SET}\"}}",
+            ] {
+                let hosted = try #require(try Self.hosted(servers, folder))
+                #expect(hosted.commands.isEmpty && hosted.fault?.hasSuffix(".") == true)
+            }
+            #expect(
+                MachineFacts(reading: try Self.configuration(["store": "memory:"]), databaseMax: 0).hosted == nil)
+        }
+    }
+
     // MARK: A running server
 
     private func ask(

@@ -185,6 +185,68 @@ import TorporSystem
         #expect(MachineFacts.choice(in: "]always[") == nil)
     }
 
+    // MARK: Hosted servers
+
+    private static func hosted(
+        memory: ByteCount = .mebibytes(512), children: Int = 2, isSandboxed: Bool = false
+    ) -> MachineFacts.Hosted {
+        MachineFacts.Hosted(commands: [
+            .init(name: "git", memory: memory, childrenMax: children, isSandboxed: isSandboxed)
+        ])
+    }
+
+    @Test func hostedServersThatCanBeStartedAndFitAreFine() throws {
+        #expect(try Self.complaints { $0.hosted = Self.hosted(isSandboxed: true) } == [])
+        // Remote servers have no children.
+        #expect(try Self.complaints { $0.hosted = .init(hasBubblewrap: false, controlGroupRefusal: "none") } == [])
+        var facts = try Self.sound()
+        facts.hosted = Self.hosted()
+        #expect(Doctor.findings(facts).contains { $0.topic == "children" && $0.what.contains("may take 1 GiB") })
+    }
+
+    @Test func whatIsHostedAndCannotBeStartedIsAFault() throws {
+        #expect(
+            try Self.complaints { $0.hosted = .init(fault: "servers.json: it has to be JSON.") } == ["fault hosted"])
+        var hosted = Self.hosted()
+        hosted.commands[0].fault = "there is no program /x"
+        #expect(try Self.complaints { $0.hosted = hosted } == ["fault hosted"])
+        hosted.hasBubblewrap = false
+        #expect(try Self.complaints { $0.hosted = hosted } == ["fault hosted"], "nothing wants a sandbox")
+        hosted.commands[0].isSandboxed = true
+        #expect(try Self.complaints { $0.hosted = hosted } == ["fault hosted", "fault hosted"])
+    }
+
+    @Test func whatCapsDoNotReachIsANote() throws {
+        var hosted = Self.hosted()
+        hosted.commands[0].caveat = "no cap reaches it"
+        hosted.controlGroupRefusal = "this machine shows no control groups"
+        #expect(try Self.complaints { $0.hosted = hosted } == ["note hosted", "note children"])
+    }
+
+    @Test func childrenThatDoNotFitAtTheirCapsAreAWarning() throws {
+        let worst = Doctor.worstMemory(try Self.sound().configuration)
+        let room = ByteCount.mebibytes(1_024)
+        let limit = MemoryLimit(
+            bytes: worst, whole: ByteCount(worst.bytes + room.bytes), origin: .explicit)
+        for (memory, children, expected) in [
+            (ByteCount.mebibytes(512), 2, []), (.mebibytes(512), 3, ["warning children"]),
+            (ByteCount(room.bytes + 1), 1, ["warning children"]), (room, 1, []),
+        ] {
+            #expect(
+                try Self.complaints {
+                    $0.memoryLimit = limit
+                    $0.hosted = Self.hosted(memory: memory, children: children)
+                } == expected)
+        }
+        var facts = try Self.sound()
+        facts.memoryLimit = limit
+        facts.hosted = Self.hosted(memory: .mebibytes(300), children: 32)
+        #expect(Doctor.findings(facts).contains { $0.advice.contains("children to 3,") })
+        facts.hosted?.commands.append(.init(name: "time", memory: .mebibytes(16), childrenMax: 1))
+        #expect(Doctor.findings(facts).contains { $0.what.contains("9.3 GiB") && !$0.advice.contains("children to") })
+        #expect(try Self.complaints { $0.hosted = Self.hosted(children: 10_000) } == ["warning children"])
+    }
+
     // MARK: A running server
 
     private static func answers(_ memory: JSONObject, unreadiness: String? = nil) -> MachineFacts.RunningServer {

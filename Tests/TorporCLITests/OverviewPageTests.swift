@@ -26,7 +26,8 @@ import TorporMetrics
                 state: reporting.operations,
                 overview: {
                     OverviewReport.object(
-                        registry.reading(), HealthReport(reasons: ["the disk is full"]), uptime: .milliseconds(1_500))
+                        registry.reading(), HealthReport(reasons: ["the disk is full"]), uptime: .milliseconds(1_500),
+                        hosted: HostingReporting.list(nil))
                 },
                 governor: governor))
         try await service.run {
@@ -53,12 +54,13 @@ import TorporMetrics
             let overview = JSONValue.object(try await page.client.object(.GET, "/debug/overview"))
             #expect(overview["version"] == .string(torporVersion) && overview["uptime_seconds"] == 1.5)
             #expect(overview["readiness_faults"] == ["the disk is full"])
+            #expect(overview["hosted"] == [], "nothing is hosted")
             #expect(overview["process"]?["resident_bytes"] == 7 && overview["allocator"]?["allocated_bytes"] == 5)
             #expect(overview["governor"]?["rung"] == "calm")
             let totals = overview["totals"]
             #expect(totals?["operations"] == 3 && totals?["failed_operations"] == 1)
             #expect(totals?["shed_requests"] == ["rate": 4])
-            #expect(totals?["evictions"] == ["idle": 0, "operator": 0, "pressure": 0, "room": 0])
+            #expect(totals?["evictions"] == ["done": 0, "idle": 0, "operator": 0, "pressure": 0, "room": 0])
             #expect(totals?["loads"]?["missing"] == 1 && totals?["loads_by_origin"] == ["store": 1])
             #expect(totals?["commit_outcomes"]?["committed"] == 1)
             let operations = overview["latency"]?["operations"]

@@ -110,7 +110,7 @@ import Torpor
         #expect(Self.line("governor", in: Self.lines(Self.overview(uptime: 1)))?.hasPrefix("none") == true)
     }
 
-    @Test func allButTheLargestObjectsFitsInto80By24() {
+    @Test func allButTheTablesFitsInto80By24() {
         let allocator: JSONValue = ["name": "jemalloc", "allocated_bytes": 1_000_000, "resident_bytes": 2_000_000]
         var state = Self.overview(uptime: 1).page["state"] ?? .null
         if case .object(var object) = state {
@@ -122,11 +122,14 @@ import Torpor
             state = .object(object)
         }
         let full = Self.overview(
-            uptime: 1, extra: [("governor", Self.governor), ("allocator", allocator), ("state", state)])
+            uptime: 1,
+            extra: [
+                ("governor", Self.governor), ("allocator", allocator), ("state", state), ("hosted", Self.hosted()),
+            ])
         let all = Self.lines(full, rows: nil)
         let shown = Self.lines(full, largest: Self.largest)
-        #expect(all.count <= 24 && shown == all, "there is no room for the largest objects")
-        #expect(all.allSatisfy { $0.count <= 80 } && all.last?.hasPrefix("objects") == true)
+        #expect(shown.count <= 24 && shown == Array(all.prefix(shown.count)), "there is no room for tables")
+        #expect(all.allSatisfy { $0.count <= 80 } && shown.last?.hasPrefix("children") == true)
     }
 
     private static let largest: JSONValue = [
@@ -143,6 +146,67 @@ import Torpor
         #expect(lines.suffix(2).first?.hasPrefix("LARGEST") == true)
         #expect(lines.last == "51b07e5b9544  handle basket  162 KiB      13     4 s")
         #expect(Self.lines(Self.overview(uptime: 1), largest: Self.largest, rows: 6).count == 6)
+    }
+
+    /// - Parameter failure: Why `git` cannot be started.
+    private static func hosted(failure: JSONValue = .null) -> JSONValue {
+        [
+            [
+                "name": "time", "failure": .null, "children_limit": 32, "waking": 1, "busy": 2, "idle": 3, "spare": 4,
+                "stopping": 0, "waiting_calls": 5, "starts": 1_234, "start_failures": 0, "endings": 0,
+                "children": [
+                    ["number": 1, "for": "session", "pid": 77, "calls": 2, "memory_bytes": 10_485_760],
+                    ["number": 2, "for": .null, "pid": 78, "calls": 0, "memory_bytes": 10_485_760],
+                    // A connection to a remote server.
+                    ["number": 3, "for": "session", "pid": .null, "calls": 0, "memory_bytes": .null],
+                ],
+            ],
+            [
+                "name": "git", "failure": failure, "children_limit": 4, "waking": 0, "busy": 0, "idle": 0, "spare": 0,
+                "stopping": 0, "waiting_calls": 0, "starts": 3, "start_failures": 3, "endings": 0, "children": [],
+            ],
+        ]
+    }
+
+    @Test func hostedServersAreSummedUpInALineAndListedBelow() {
+        let now = Self.overview(uptime: 1, extra: [("hosted", Self.hosted())])
+        let lines = Self.lines(now, largest: Self.largest, rows: nil)
+        #expect(Self.line("children", in: lines) == "busy 2   idle 3   waking 1   wait for one 5   memory 20.0 MiB")
+        let place = lines.firstIndex { $0.hasPrefix("HOSTED") } ?? 0
+        #expect(
+            Array(lines[place...].prefix(4)) == [
+                "HOSTED  CHILDREN  BUSY  IDLE  WAKING    MEMORY  WAITING  STARTS  FAILED",
+                "time    10 of 32     2     3       1  20.0 MiB        5   1 234       0",
+                "git       0 of 4     0     0       0       0 B        0       3       3", "",
+            ])
+        #expect(lines.last?.hasPrefix("51b07e5b9544") == true, "the largest objects are below")
+    }
+
+    @Test func whatIsHostedAndFailsIsToldWithItsReason() {
+        let ill = Self.overview(
+            uptime: 1, extra: [("hosted", Self.hosted(failure: "python3 ended.\u{1B}[2J\nIt said: no key"))])
+        let lines = Self.lines(ill, rows: nil)
+        #expect(Self.line("children", in: lines)?.hasPrefix("failing: git   busy 2   ") == true)
+        #expect(lines.last == "  python3 ended.[2JIt said: no key")
+    }
+
+    @Test func withoutHostedServersNothingIsSaidOfChildren() {
+        for extra in [[], [("hosted", [])]] as [[(String, JSONValue)]] {
+            let lines = Self.lines(Self.overview(uptime: 1, extra: extra), rows: nil)
+            #expect(!lines.contains { $0.hasPrefix("children") || $0.hasPrefix("HOSTED") })
+        }
+    }
+
+    @Test func hostedServersTakeTheRowsThatAreLeftBeforeObjectsDo() {
+        let now = Self.overview(uptime: 1, extra: [("hosted", Self.hosted(failure: "it is gone"))])
+        let without = Self.lines(now, rows: nil).firstIndex { $0.hasPrefix("HOSTED") } ?? 0
+        for (rows, shown) in [(without + 1, 0), (without + 2, 2), (without + 4, 4), (without + 6, 4)] {
+            let lines = Self.lines(now, largest: Self.largest, rows: rows)
+            #expect(lines.count <= rows)
+            #expect(lines.dropFirst(without).count == shown, "\(rows) rows")
+        }
+        let all = Self.lines(now, largest: Self.largest, rows: without + 7)
+        #expect(all.suffix(2).first?.hasPrefix("LARGEST") == true)
     }
 
     @Test func faultsAreShownAndCannotSteerTheTerminal() {

@@ -14,6 +14,8 @@ final class Interview: Sendable {
         var asked: [Asked] = []
     }
 
+    /// What the names begin with of what runs keep for each other.
+    static let keptPrefix = "torpor/"
     /// The most answers that a client may bring at once.
     static let answersMax = 100
 
@@ -103,7 +105,10 @@ extension Dispatcher {
                         200, .invalidParams,
                         "The member inputResponses[\"\(response.name.prefix(80))\"] must be an object.")
                 }
-                if answers[response.name] == nil { answers[response.name] = response.value }
+                // What a run has kept for the next one is no answer that a client could give.
+                if answers[response.name] == nil, !response.name.hasPrefix(Interview.keptPrefix) {
+                    answers[response.name] = response.value
+                }
             }
         }
         return Interview(run: run, round: round, answers: answers)

@@ -172,7 +172,7 @@ extension FairQueueLimits {
 }
 
 /// Who is counted: a principal, or the address of an anonymous caller.
-enum Caller: Hashable, Sendable {
+package enum Caller: Hashable, Sendable {
     case principal(Principal), address(String), unknown
 
     init(_ message: IncomingMessage) {

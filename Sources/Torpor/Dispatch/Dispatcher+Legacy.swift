@@ -58,22 +58,33 @@ extension Dispatcher {
         then next: @escaping @Sendable () -> Dispatch
     ) throws(Refusal) -> Dispatch? {
         guard let state = self.state, case .old(let session)? = standing else { return nil }
+        return try self.dispatchLater(message, envelope, start, session: session) {
+            let name = ObjectName(StateObjectID(bits: session.id), .session, account: state.account(of: message))
+            guard try await state.engine.exists(name) else { return .reply(self.refuse(.sessionNotFound)) }
+            self.sessions.keepsState(session, now: self.environment.wallTime())
+            return next()
+        }
+    }
+
+    /// Dispatches a message after something has been waited for, off the event loop.
+    func dispatchLater(
+        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64, session: SessionToken?,
+        _ body: @escaping @Sendable () async throws -> Dispatch
+    ) throws(Refusal) -> Dispatch {
         let operation = Operation(
-            message: message, envelope: envelope, method: .other, revision: session.revision, session: session,
-            startNanoseconds: start)
+            message: message, envelope: envelope, method: .other, revision: session?.revision ?? .newestLegacy,
+            session: session, startNanoseconds: start)
         let wait = try self.gate.enter(message, now: Instant(nanoseconds: start))
         return .call(
             PendingCall(
                 dispatcher: self, operation: operation, wait: wait,
                 next: {
                     do {
-                        let name = ObjectName(
-                            StateObjectID(bits: session.id), .session, account: state.account(of: message))
-                        guard try await state.engine.exists(name) else { return .reply(self.refuse(.sessionNotFound)) }
-                        self.sessions.keepsState(session, now: self.environment.wallTime())
-                        return next()
+                        return try await body()
                     } catch {
-                        let refusal = self.refusal(for: error, of: operation, name: "session")
+                        let refusal =
+                            error as? Refusal
+                            ?? self.refusal(for: error, of: operation, name: "\(operation.method.name)")
                         return .reply(self.refuse(refusal, id: envelope.id, in: message.bytes))
                     }
                 }))
@@ -212,6 +223,7 @@ extension Dispatcher {
         let now = self.environment.wallTime()
         guard self.sessions.end(session, now: now) else { return self.refuse(.sessionNotFound) }
         self.held.end(session.id)
+        self.relayed?.relay.sessionEnded(session.id)
         OperationMetrics.recordSession(now.since(session.created))
         return Reply(status: 204)
     }

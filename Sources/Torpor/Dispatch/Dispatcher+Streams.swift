@@ -106,6 +106,10 @@ extension Dispatcher {
             ?? MessageStream(limits: self.streams.requestStream, budget: self.streamBudget)
         let listening = Listening(dispatcher: self, operation: operation, stream: stream)
         try listening.begin(filter)
+        if !filter.uris.isEmpty, let relay = self.relayed?.relay {
+            let request = RelayedRequest(Call(operation, self, name: operation.method.name.description))
+            listening.whenOver(relay.listens(to: filter.uris, request))
+        }
         self.record(operation, tool: nil, error: nil)
         return .stream(OpenStream(stream: stream, after: nil, listening: listening))
     }
@@ -147,8 +151,9 @@ extension Dispatcher {
                 )
             }
         }
-        filter.kinds.formIntersection(self.table.announces)
-        if !self.table.announces.contains(.resourceUpdates) { filter.uris = [] }
+        let announces = self.announces
+        filter.kinds.formIntersection(announces)
+        if !announces.contains(.resourceUpdates) { filter.uris = [] }
         return filter
     }
 }
@@ -168,6 +173,8 @@ package final class Listening: Sendable {
     private let operation: Operation
     private let stream: MessageStream
     private let number: UInt64
+    /// What is to be done when it is over.
+    private let farewell = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(dispatcher: Dispatcher, operation: Operation, stream: MessageStream) {
         self.dispatcher = dispatcher
@@ -254,8 +261,18 @@ package final class Listening: Sendable {
         }
     }
 
+    /// Has something done when it is over; at once, if it is.
+    func whenOver(_ farewell: @escaping @Sendable () -> Void) {
+        let isOver = self.operation.output.withLock { output in
+            if !output.hasEnded { self.farewell.withLock { $0 = farewell } }
+            return output.hasEnded
+        }
+        if isOver { farewell() }
+    }
+
     /// Ends it once.
     private func leave() -> Bool {
+        defer { self.farewell.withLock { $0.take() }?() }
         self.dispatcher.table.changes.unsubscribe(self.number)
         self.dispatcher.letGo(self, self.operation)
         return self.operation.output.withLock { output in

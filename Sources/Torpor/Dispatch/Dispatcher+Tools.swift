@@ -44,7 +44,7 @@ extension Dispatcher {
 
     /// Refuses a call whose `Mcp-Param-` headers differ from the arguments that they mirror (2026-07-28, transports,
     /// custom headers).
-    private func checkMirrored(_ operation: Operation, _ parameters: [MirroredParameter]) throws(Refusal) {
+    func checkMirrored(_ operation: Operation, _ parameters: [MirroredParameter]) throws(Refusal) {
         guard !parameters.isEmpty, operation.isModern, operation.message.mirrorsHeaders else { return }
         let bytes = operation.bytes
         for parameter in parameters {
@@ -127,9 +127,10 @@ extension Dispatcher {
                 "the result of a tool does not fit its output schema",
                 metadata: ["name": "\(tool.tool.description.name)", "fault": "\(fault)"])
             let refusal = Refusal(200, .internalError, "The server failed at this call; its log says why.")
-            return self.fail(operation, tool: tool, refusal)
+            return self.fail(operation, tool: tool.meter, refusal)
         }
-        return self.finish(operation, tool: tool, error: result.isError ? "tool_error" : nil, capacity: 384) { writer in
+        return self.finish(operation, tool: tool.meter, error: result.isError ? "tool_error" : nil, capacity: 384) {
+            writer in
             writer.beginObject()
             writer.key("content")
             writer.beginArray()
@@ -153,14 +154,16 @@ extension Dispatcher {
         // What the model can mend, or should know of; the client program tries again by itself otherwise.
         case let error as StateError where !error.isRetryable:
             return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
-        case is StateError:
+        case let error as DownstreamError where !error.isRetryable:
+            return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
+        case is StateError, is DownstreamError:
             return self.fail(
-                operation, tool: tool, self.refusal(for: error, of: operation, name: tool.tool.description.name))
+                operation, tool: tool.meter, self.refusal(for: error, of: operation, name: tool.tool.description.name))
         case let error as MCPError where error.code == .missingClientCapability && !operation.isModern:
             return self.finish(operation, tool, ToolResult([.text(error.message)], isError: true))
         case is MCPError, is CancellationError:
             return self.fail(
-                operation, tool: tool, self.refusal(for: error, of: operation, name: tool.tool.description.name))
+                operation, tool: tool.meter, self.refusal(for: error, of: operation, name: tool.tool.description.name))
         default:
             let refusal = self.refusal(for: error, of: operation, name: tool.tool.description.name)
             return self.finish(operation, tool, ToolResult([.text(refusal.error.message)], isError: true))

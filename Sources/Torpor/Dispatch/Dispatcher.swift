@@ -3,12 +3,12 @@ import Synchronization
 import TorporCore
 import TorporEngine
 
-/// Takes messages from transports and answers them from one immutable table.
+/// Takes messages from transports and answers them from one immutable table, or has a foreign server answer.
 ///
 /// It holds nothing per client and nothing per request: an answer is bound to the message it answers, never looked up
 /// by JSON-RPC id, so equal ids of different clients cannot meet.
 package final class Dispatcher: Sendable {
-    let table: ServerTable
+    let source: TableSource
     let sessions: SessionAuthority
     let environment: DispatcherEnvironment
     let limits: CallLimits
@@ -27,35 +27,56 @@ package final class Dispatcher: Sendable {
 
     let inlineNanosecondsMax: Int64
 
-    package init(
+    package convenience init(
         server: MCPServer, sessions: SessionAuthority, limits: CallLimits = CallLimits(),
         streams: StreamLimits = StreamLimits(), state: StateService? = nil, environment: DispatcherEnvironment
+    ) {
+        let brake = MemoryBrake(
+            waitMax: limits.queueTimeout, countsHeap: environment.heapBytesOfThread != nil,
+            now: environment.monotonicNanoseconds)
+        self.init(
+            server: server, sessions: sessions, limits: limits, streams: streams, state: state,
+            environment: environment, gate: CallGate(limits: limits), brake: brake,
+            handlers: HandlerPool(
+                heapBytesOfThread: environment.heapBytesOfThread, isTight: { brake.isTight },
+                noteHeld: { Self.note($0, $1, brake, limits, environment.logger) }),
+            listens: ListenGate(listensMax: streams.listensMax), streamBudget: ByteBudget(streams.totalMax))
+    }
+
+    /// Answers for a further server: its calls and streams count together with those of `other`.
+    package convenience init(server: MCPServer, sessions: SessionAuthority, beside other: Dispatcher) {
+        self.init(
+            server: server, sessions: sessions, limits: other.limits, streams: other.streams, state: other.state,
+            environment: other.environment, gate: other.gate, brake: other.brake, handlers: other.handlers,
+            listens: other.listens, streamBudget: other.streamBudget)
+    }
+
+    private init(
+        server: MCPServer, sessions: SessionAuthority, limits: CallLimits, streams: StreamLimits,
+        state: StateService?, environment: DispatcherEnvironment, gate: CallGate, brake: MemoryBrake,
+        handlers: HandlerPool, listens: ListenGate, streamBudget: ByteBudget
     ) {
         precondition(
             state != nil || server.table.states.isEmpty, "a server that declares state is given a StateService")
         self.state = state
-        self.table = server.table
+        self.source = server.source
         self.sessions = sessions
         self.limits = limits
         self.streams = streams
-        self.gate = CallGate(limits: limits)
-        let brake = MemoryBrake(
-            waitMax: limits.queueTimeout, countsHeap: environment.heapBytesOfThread != nil,
-            now: environment.monotonicNanoseconds)
+        self.gate = gate
         self.brake = brake
-        self.handlers = HandlerPool(
-            heapBytesOfThread: environment.heapBytesOfThread, isTight: { brake.isTight },
-            noteHeld: { Self.note($0, $1, brake, limits, environment.logger) })
-        self.listens = ListenGate(listensMax: streams.listensMax)
-        self.streamBudget = ByteBudget(streams.totalMax)
+        self.handlers = handlers
+        self.listens = listens
+        self.streamBudget = streamBudget
         self.held = SessionTable(
-            limits: streams, feed: server.table.changes, announces: server.table.announces,
+            limits: streams, feed: server.table.changes, announces: server.source.announces,
             forget: { id, expiry in _ = sessions.end(id, expiry: expiry, now: environment.wallTime()) })
-        self.inlineNanosecondsMax =
-            Int64(limits.inlineDurationMax.components.seconds) * 1_000_000_000
-            + limits.inlineDurationMax.components.attoseconds / 1_000_000_000
+        self.inlineNanosecondsMax = limits.inlineDurationMax.wholeNanoseconds
         self.environment = environment
     }
+
+    /// What the server offers; of a foreign server, by now.
+    var table: ServerTable { self.source.table }
 
     /// The calls that run off the event loop now.
     package var runningCallCount: Int { self.gate.runningCount }
@@ -97,6 +118,7 @@ package final class Dispatcher: Sendable {
         }
         let standing = batch == nil ? self.standing(of: message) : nil
         do {
+            if batch == nil, let waits = try self.awaitOffer(message, envelope, start) { return waits }
             let lookUp = try self.lookUp(standing, message, envelope, start) { self.dispatch(message, batch: nil) }
             if let lookUp { return lookUp }
         } catch {
@@ -199,7 +221,7 @@ package final class Dispatcher: Sendable {
         case .resourcesList, .resourceTemplatesList, .resourcesRead: self.table.hasResources
         case .promptsList, .promptsGet: self.table.hasPrompts
         case .complete: self.table.hasCompletions
-        case .listen: !self.table.announces.isEmpty
+        case .listen: !self.announces.isEmpty
         case .subscribe, .unsubscribe: self.table.announces.contains(.resourceUpdates)
         case .discover, .initialize, .ping, .setLevel, .initialized, .cancelled, .rootsListChanged: true
         case .other: false
@@ -219,6 +241,7 @@ package final class Dispatcher: Sendable {
                     200, .invalidParams, "_meta[\"io.modelcontextprotocol/logLevel\"] is none of the log levels.")
             }
         }
+        if let server = self.relayed, let carried = try self.relay(operation, to: server) { return carried }
         switch operation.method {
         case .toolsCall: return try self.callTool(operation)
         case .toolsList: return try self.list(self.table.toolLists, operation)
@@ -254,7 +277,7 @@ package final class Dispatcher: Sendable {
     /// The answer that carries a result, and its entry in the metrics.
     /// - Parameter error: The kind of failure that the result reports, if it does.
     func finish(
-        _ operation: Operation, tool: CompiledTool? = nil, error: String? = nil, capacity: Int = 256,
+        _ operation: Operation, tool: ToolMeter? = nil, error: String? = nil, capacity: Int = 256,
         _ writeResult: (inout JSONWriter) -> Void
     ) -> Reply {
         var writer = JSONWriter(capacity: capacity)
@@ -268,12 +291,12 @@ package final class Dispatcher: Sendable {
     }
 
     /// The answer that carries an error, and its entry in the metrics.
-    func fail(_ operation: Operation, tool: CompiledTool? = nil, _ refusal: Refusal) -> Reply {
+    func fail(_ operation: Operation, tool: ToolMeter? = nil, _ refusal: Refusal) -> Reply {
         self.record(operation, tool: tool, error: "\(refusal.error.code.rawValue)")
         return self.refuse(refusal, id: operation.envelope.id, in: operation.bytes)
     }
 
-    func record(_ operation: Operation, tool: CompiledTool?, error: String?) {
+    func record(_ operation: Operation, tool: ToolMeter?, error: String?) {
         self.metrics.record(
             operation.method, tool: tool, error: error,
             nanoseconds: self.environment.monotonicNanoseconds() - operation.startNanoseconds)
@@ -324,6 +347,7 @@ package final class Dispatcher: Sendable {
         case let error as ToolError: return Refusal(200, .internalError, error.message)
         case let error as StateError: return Refusal(error)
         case let error as EngineError: return Refusal(StateError(error))
+        case let error as DownstreamError: return Refusal(error)
         case is CancellationError:
             return operation.output.withLock { $0.memoryRefusal }
                 ?? Refusal(200, .internalError, "The call was cancelled.")

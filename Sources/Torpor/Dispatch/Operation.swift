@@ -50,6 +50,8 @@ final class Operation: Sendable {
         /// How its messages travel; set while it runs.
         var carrier: (any CallCarrier)?
         var call: UInt64 = 0
+        /// What goes on in its stead, once what it waited for has come.
+        var successor: PendingCall?
         /// Where it runs, until it has been answered.
         var task: Task<Void, Never>?
         /// Opened at its first message.

@@ -21,16 +21,28 @@ struct OperationMetrics: Sendable {
         return Timer(label: "mcp_server_operation_duration_seconds", dimensions: dimensions)
     }
 
-    func record(_ method: RequestMethod, tool: CompiledTool?, error: String?, nanoseconds: Int64) {
+    func record(_ method: RequestMethod, tool: ToolMeter?, error: String?, nanoseconds: Int64) {
         guard let error else {
             (tool?.duration ?? self.durations[Int(method.rawValue)]).recordNanoseconds(nanoseconds)
             return
         }
         // Errors are rarer, and of few kinds: the registry finds the series.
-        Self.timer(method, tool: tool?.tool.description.name, error: error).recordNanoseconds(nanoseconds)
+        Self.timer(method, tool: tool?.name, error: error).recordNanoseconds(nanoseconds)
     }
 
     static func recordSession(_ age: Duration) {
         Timer(label: "mcp_server_session_duration_seconds").recordMilliseconds(Int64(age.wholeMilliseconds))
+    }
+}
+
+/// A tool as metrics know it.
+final class ToolMeter: Sendable {
+    let name: String
+    /// Of calls that went well.
+    let duration: Timer
+
+    init(name: String) {
+        self.name = name
+        self.duration = OperationMetrics.timer(.toolsCall, tool: name, error: nil)
     }
 }

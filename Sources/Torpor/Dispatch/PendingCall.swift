@@ -9,6 +9,8 @@ package struct PendingCall: Sendable {
     /// What it waits for before it runs.
     private let wait: CallGate.Wait?
     private let body: @Sendable () async -> Dispatch
+    /// Whether it only waits for what is dispatched in its stead.
+    private let isDeferred: Bool
 
     /// A call whose handler is `body`.
     init(
@@ -20,6 +22,7 @@ package struct PendingCall: Sendable {
         self.executor = dispatcher.handlers.begin(operation)
         self.wait = wait
         self.body = { .reply(await body()) }
+        self.isDeferred = false
     }
 
     /// A message that something has to be looked up for, before `next` dispatches it.
@@ -32,19 +35,42 @@ package struct PendingCall: Sendable {
         self.executor = dispatcher.handlers.begin(operation)
         self.wait = wait
         self.body = next
+        self.isDeferred = true
     }
 
     /// The call runs in this task.
     package func runs(in task: Task<Void, Never>) {
-        self.operation.output.withLock { if !$0.hasEnded { $0.task = task } }
+        let successor = self.operation.output.withLock { output in
+            if !output.hasEnded { output.task = task }
+            return output.successor
+        }
+        successor?.runs(in: task)
+    }
+
+    /// What goes on in its stead, if something does.
+    private var successor: PendingCall? { self.operation.output.withLock { $0.successor } }
+
+    /// Another call goes on in its stead, under the same name and in the same task.
+    /// - Returns: `false` when it has been answered meanwhile.
+    private func goOn(as next: PendingCall) -> Bool {
+        let (isFirst, task) = self.operation.output.withLock { output -> (Bool, Task<Void, Never>?) in
+            guard !output.hasEnded, !output.isWithdrawn else { return (false, nil) }
+            output.successor = next
+            return (true, output.task)
+        }
+        if let task { next.runs(in: task) }
+        return isFirst
     }
 
     /// Whether the client's going away cancels it: so in the modern era (transports, cancellation), not in the legacy
     /// one.
-    package var endsWithConnection: Bool { self.operation.isModern }
+    package var endsWithConnection: Bool { self.successor?.endsWithConnection ?? self.operation.isModern }
 
     /// The stream of what it says before its answer, once there is one.
-    package var stream: MessageStream? { self.operation.output.withLock { $0.stream } }
+    package var stream: MessageStream? {
+        if let successor { return successor.stream }
+        return self.operation.output.withLock { $0.stream }
+    }
 
     /// What becomes of a call.
     package enum End: Sendable {
@@ -80,6 +106,12 @@ package struct PendingCall: Sendable {
             case .reply(let made): reply = await self.dispatcher.passed(self.operation, made)
             case .call(let call):
                 self.leave(at: stage)
+                // Whoever has answered it, or does not want it any more, does not want that either.
+                guard self.goOn(as: call) else {
+                    call.operation.output.withLock { $0.isWithdrawn = true }
+                    _ = await call.run(over: carrier, as: name)
+                    return self.operation.output.withLock(\.isWithdrawn) ? .withdrawn : .known
+                }
                 return await call.run(over: carrier, as: name)
             case .stream: preconditionFailure("a stream is not opened by looking something up")
             }
@@ -154,12 +186,16 @@ package struct PendingCall: Sendable {
     /// Opens the call's stream although it has nothing to say yet: so that its connection is kept alive, and its client
     /// can come back. Not while it waits for its turn, which may yet be refused with a status.
     package func openStream() {
+        if let successor { return successor.openStream() }
+        // It is not known yet whether that will have one: an answer may have to carry a header.
+        if self.isDeferred { return }
         guard self.operation.output.withLock({ $0.hasBegun }) else { return }
         _ = self.dispatcher.stream(of: self.operation)
     }
 
     /// Answers in its stead when it has taken longer than `limit`.
     package func timedOut(after limit: Duration) -> End {
+        if let successor { return successor.timedOut(after: limit) }
         let hasBegun = self.operation.output.withLock { $0.hasBegun }
         let refusal =
             hasBegun
@@ -173,7 +209,8 @@ package struct PendingCall: Sendable {
 
     /// Answers in its stead when the server stops first.
     package func cutShort() -> End {
-        self.end(
+        if let successor { return successor.cutShort() }
+        return self.end(
             self.dispatcher.fail(
                 self.operation,
                 Refusal(

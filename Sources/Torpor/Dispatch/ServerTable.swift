@@ -1,9 +1,9 @@
-import Metrics
-
 /// A server, compiled: everything about it that does not depend on the request, made once and shared by all requests.
 package final class ServerTable: Sendable {
     package let implementation: Implementation
     let tools: NameTable<CompiledTool>
+    /// The tools of a foreign server.
+    let relayedTools: NameTable<RelayedTool>
     let resources: NameTable<Resource>
     let templates: [ResourceTemplate]
     let prompts: NameTable<Prompt>
@@ -21,14 +21,20 @@ package final class ServerTable: Sendable {
     /// The states that the server declares.
     let states: [StateDeclaration]
     let stateResources: [StateResourceDeclaration]
-    package let changes = ChangeFeed()
+    /// The places outside that its handlers call, by name.
+    let downstreams: [String: DownstreamGate]
+    package let changes: ChangeFeed
     /// The result of `server/discover`.
     let discovery: [UInt8]
     /// By revision index: `"capabilities":…,"serverInfo":…` and instructions, for `initialize`.
     private let introductions: [[UInt8]]
     let hasTools, hasResources, hasPrompts, hasCompletions: Bool
 
-    init(_ definition: ServerDefinition) {
+    /// - Parameters:
+    ///   - catalogue: What a foreign server offers, in place of what is written with this library.
+    ///   - changes: Who listens to the server.
+    init(_ definition: ServerDefinition, catalogue: Catalogue? = nil, changes: ChangeFeed = ChangeFeed()) {
+        self.changes = changes
         self.implementation = definition.implementation
         self.lists = definition.lists
         self.announces = definition.announces
@@ -36,15 +42,22 @@ package final class ServerTable: Sendable {
         StateDeclaration.check(definition.states)
         self.stateResources = definition.stateResources
         StateResourceDeclaration.check(definition.stateResources, definition.states)
+        self.downstreams = Dictionary(definition.downstreams.map { ($0.name, $0) }) { first, _ in
+            preconditionFailure("two downstreams have the name \(first.name)")
+        }
         self.tools = NameTable(definition.tools.map { ($0.description.name, CompiledTool($0)) }, of: "tools")
         self.resources = NameTable(definition.resources.map { ($0.description.uri, $0) }, of: "resources")
         self.templates = definition.templates
         self.prompts = NameTable(definition.prompts.map { ($0.description.name, $0) }, of: "prompts")
-        self.hasTools = !definition.tools.isEmpty
-        self.hasResources = !definition.resources.isEmpty || !definition.templates.isEmpty
-        self.hasPrompts = !definition.prompts.isEmpty
+        self.relayedTools = NameTable((catalogue?.tools ?? []).uniqued.map { ($0.name, RelayedTool($0)) }, of: "tools")
+        self.hasTools = !definition.tools.isEmpty || catalogue?.tools != nil
+        self.hasResources =
+            !definition.resources.isEmpty || !definition.templates.isEmpty || catalogue?.resources != nil
+            || catalogue?.templates != nil
+        self.hasPrompts = !definition.prompts.isEmpty || catalogue?.prompts != nil
         self.hasCompletions =
-            definition.templates.contains { !$0.completions.isEmpty }
+            catalogue?.hasCompletions ?? false
+            || definition.templates.contains { !$0.completions.isEmpty }
             || definition.prompts.contains { !$0.completions.isEmpty }
         precondition(
             Set(definition.templates.map(\.description.uriTemplate)).count == definition.templates.count,
@@ -54,17 +67,24 @@ package final class ServerTable: Sendable {
         self.modernEnd = end
         self.inputRequiredEnd = Self.end(",\"resultType\":\"input_required\"", definition.implementation)
 
-        let list = { (name: StaticString, entries: [@Sendable (inout JSONWriter, ProtocolRevision) -> Void]) in
-            EncodedList(name, entries: entries, options: definition.lists, modernEnd: end)
+        typealias Write = @Sendable (inout JSONWriter, ProtocolRevision) -> Void
+        let list = { (name: StaticString, entries: [Write], foreign: [Catalogue.Entry]?) in
+            EncodedList(
+                name, entries: entries + (foreign ?? []).map { entry in { entry.write(to: &$0, for: $1) } },
+                options: definition.lists, modernEnd: end)
         }
-        self.toolLists = list("tools", definition.tools.map { tool in { tool.description.write(to: &$0, for: $1) } })
+        self.toolLists = list(
+            "tools", definition.tools.map { tool in { tool.description.write(to: &$0, for: $1) } }, catalogue?.tools)
         self.resourceLists = list(
-            "resources", definition.resources.map { resource in { resource.description.write(to: &$0, for: $1) } })
+            "resources", definition.resources.map { resource in { resource.description.write(to: &$0, for: $1) } },
+            catalogue?.resources)
         self.templateLists = list(
             "resourceTemplates",
-            definition.templates.map { template in { template.description.write(to: &$0, for: $1) } })
+            definition.templates.map { template in { template.description.write(to: &$0, for: $1) } },
+            catalogue?.templates)
         self.promptLists = list(
-            "prompts", definition.prompts.map { prompt in { prompt.description.write(to: &$0, for: $1) } })
+            "prompts", definition.prompts.map { prompt in { prompt.description.write(to: &$0, for: $1) } },
+            catalogue?.prompts)
 
         precondition(
             (!definition.announces.contains(.tools) || self.hasTools)
@@ -163,12 +183,12 @@ package final class ServerTable: Sendable {
 final class CompiledTool: Sendable {
     let tool: Tool
     let validator: SchemaValidator
-    let duration: Timer
+    let meter: ToolMeter
 
     init(_ tool: Tool) {
         self.tool = tool
         self.validator = tool.validator
-        self.duration = OperationMetrics.timer(.toolsCall, tool: tool.description.name, error: nil)
+        self.meter = ToolMeter(name: tool.description.name)
     }
 }
 

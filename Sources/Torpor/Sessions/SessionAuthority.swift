@@ -36,14 +36,15 @@ package final class SessionAuthority: Sendable {
     ///   - store: The identity of the store that sessions are at home in; that of `service`, if there is one. Without
     ///     state nothing outlives a session but its id, and tokens of any process with the same keys are at home here.
     ///   - service: Keeps the sessions' state.
+    ///   - salt: Tells the servers of one store apart whose sessions are not each other's.
     package init(
         keys: SealingKeys, lifetime: Duration, store: UInt128 = 0, service: StateService? = nil,
-        tombstoneCapacity: Int = 1_000_000
+        salt: UInt128 = 0, tombstoneCapacity: Int = 1_000_000
     ) {
         precondition(lifetime > .zero, "a session lives for some time")
         self.lifetime = lifetime
         self.service = service
-        self.store = service?.store.identity ?? store
+        self.store = (service?.store.identity ?? store) ^ salt
         self.state = Mutex(State(keys: keys, tombstones: TombstoneTable(capacity: tombstoneCapacity)))
     }
 
@@ -51,7 +52,7 @@ package final class SessionAuthority: Sendable {
     package func replaceKeys(_ keys: SealingKeys) { self.state.withLock { $0.keys = keys } }
 
     /// The keys in use now.
-    var keys: SealingKeys { self.state.withLock { $0.keys } }
+    package var keys: SealingKeys { self.state.withLock { $0.keys } }
 
     /// Opens a session: its id, for `Mcp-Session-Id`. Nothing is stored.
     package func open(_ handshake: Handshake, principal: Principal?, id: UInt128, now: WallTime) -> String {

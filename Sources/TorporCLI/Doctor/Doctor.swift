@@ -22,7 +22,7 @@ enum Doctor {
     static func findings(_ facts: MachineFacts) -> [Finding] {
         self.files(facts) + self.memory(facts) + self.descriptors(facts) + self.store(facts) + self.disk(facts)
             + self.keys(facts) + self.clock(facts) + self.kernel(facts) + self.allocator(facts)
-            + self.server(facts)
+            + self.hosted(facts) + self.server(facts)
     }
 
     // MARK: Limits

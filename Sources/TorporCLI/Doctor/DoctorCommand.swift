@@ -33,7 +33,8 @@ struct DoctorCommand: AsyncParsableCommand {
             let environment = ProcessEnvironment.all
             let file = try ConfigurationFile.read(named: self.options.config ?? environment["TORPOR_CONFIG"])
             configuration = try ServeConfiguration(
-                ConfigurationSources(flags: self.options.given, environment: environment, file: file))
+                ConfigurationSources(flags: self.options.given, environment: environment, file: file),
+                command: self.options.command, file: file)
         } catch {
             return [.fault("configuration", "\(error).", "Put it right; nothing else was looked at.")]
         }

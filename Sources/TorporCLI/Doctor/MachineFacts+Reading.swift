@@ -33,6 +33,9 @@ extension MachineFacts {
         self.backlogMax = Self.number("/proc/sys/net/core/somaxconn", root)
         self.overcommit = Self.number("/proc/sys/vm/overcommit_memory", root)
         self.hugePages = root.text("/sys/kernel/mm/transparent_hugepage/enabled").flatMap { Self.choice(in: $0) }
+        self.hosted = configuration.hosting.map {
+            Hosted(reading: $0, variables: ProcessEnvironment.all, root: root)
+        }
     }
 
     /// The files that a start would read, but for the keys.

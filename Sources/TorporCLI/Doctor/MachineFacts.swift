@@ -40,6 +40,30 @@ struct MachineFacts: Sendable {
         var isSynchronised: Bool?
     }
 
+    /// What is hosted, by the settings.
+    struct Hosted: Sendable, Equatable {
+        /// A hosted server that is started here.
+        struct Command: Sendable, Equatable {
+            var name: String
+            /// Why its program cannot be run; `nil` when it can, as far as one can see.
+            var fault: String?
+            /// What a child and all that it starts may take.
+            var memory: ByteCount
+            var childrenMax: Int
+            var isSandboxed = false
+            /// What its caps do not reach; `nil` when they hold.
+            var caveat: String?
+        }
+
+        var commands: [Command] = []
+        /// Why the settings cannot be used: a sentence.
+        var fault: String?
+        /// Whether there is what makes sandboxes.
+        var hasBubblewrap = true
+        /// Why control groups do not hold the caps of children; `nil` when they do.
+        var controlGroupRefusal: String?
+    }
+
     enum RunningServer: Sendable, Equatable {
         /// The configuration has no admin port.
         case notAsked
@@ -74,6 +98,8 @@ struct MachineFacts: Sendable {
     var overcommit: Int?
     /// Whether a crash writes the process's memory to a file.
     var dumpsCore: Bool?
+    /// `nil` when nothing is hosted.
+    var hosted: Hosted?
     var server = RunningServer.notAsked
 
     init(configuration: ServeConfiguration) { self.configuration = configuration }

@@ -20,6 +20,12 @@ struct Overview: Sendable, Equatable {
         if case .object? = self.value(path) { true } else { false }
     }
 
+    /// What is listed under a path, in the order of the page.
+    func list(_ path: String...) -> [Overview] {
+        guard case .array(let entries)? = self.value(path) else { return [] }
+        return entries.map { Overview(page: $0) }
+    }
+
     /// Why the server takes no requests; empty while it does.
     var faults: [String] {
         guard case .array(let faults)? = self.page["readiness_faults"] else { return [] }

@@ -2,7 +2,8 @@ import Torpor
 
 /// What `torpor top` shows, as lines: a function of two answers and the size of the terminal, with no IO.
 ///
-/// 80 columns and 24 rows have all of it but the largest objects, which take the rows that are left.
+/// 80 columns and 24 rows have all of it but the tables of hosted servers and of the largest objects, which take the rows
+/// that are left.
 struct TopFrame {
     /// Characters of what stands in front of each line.
     private static let titleWidth = 10
@@ -20,11 +21,13 @@ struct TopFrame {
     func lines(url: String, fault: String?, columns: Int, rows: Int?) -> [TopLine] {
         var lines = [self.head(url, fault)]
         lines += self.governor() + [TopLine()] + self.memory(columns) + [TopLine()] + self.traffic() + [self.objects()]
+        lines += self.children()
         if let rows, lines.count > rows { return Array(lines.prefix(rows)) }
-        // A heading without a line below it says nothing.
-        let room = rows.map { $0 - lines.count - 2 } ?? .max
-        let objects = self.largestObjects(room)
-        if objects.count > 1 { lines += [TopLine()] + objects }
+        for table in [self.hostedServers, self.largestObjects] {
+            // A heading without a line below it says nothing.
+            let shown = table(rows.map { $0 - lines.count - 2 } ?? .max)
+            if shown.count > 1 { lines += [TopLine()] + shown }
+        }
         return lines
     }
 
@@ -216,7 +219,7 @@ struct TopFrame {
         return table.text.split(separator: "\n").enumerated().map { TopLine(String($1), $0 == 0 ? .quiet : .plain) }
     }
 
-    private func line(_ title: String, _ text: String = "") -> TopLine {
+    func line(_ title: String, _ text: String = "") -> TopLine {
         var line = TopLine(TopText.padded(title, Self.titleWidth), .quiet)
         line.add(" " + text)
         return line

@@ -40,7 +40,7 @@ final class ConnectionLoop {
     private let buffers: ByteBudget
     private var bound: NIOLoopBound<ConnectionLoop> { NIOLoopBound(self, eventLoop: self.eventLoop) }
     /// Swept once a second, by one of the loops.
-    private let swept: Dispatcher?
+    private let sweep: (@Sendable () -> Void)?
     private let lag: Timer
     private var expectedTickNanoseconds: Int64 = 0
 
@@ -50,11 +50,11 @@ final class ConnectionLoop {
 
     init(
         _ eventLoop: any EventLoop, callTicks: Int, buffers: ByteBudget, heartbeat: Heartbeat?,
-        swept: Dispatcher?
+        sweep: (@Sendable () -> Void)?
     ) {
         self.eventLoop = eventLoop
         self.buffers = buffers
-        self.swept = swept
+        self.sweep = sweep
         self.callTicks = callTicks
         self.returns = CallReturns(eventLoop)
         self.heartbeat = heartbeat
@@ -92,7 +92,7 @@ final class ConnectionLoop {
         self.heartbeat?.beat(at: UInt64(now))
         self.date = HTTPDate.field(secondsSince1970: Int(SystemTime.wallTime().milliseconds / 1_000))
         self.tick += 1
-        self.swept?.sweep()
+        self.sweep?()
         for connection in Array(self.connections.values) { connection.checkTimeLimits() }
         // Also those whose connection is gone.
         for call in self.calls.values where self.tick - call.startTick >= self.callTicks { call.task.cancel() }

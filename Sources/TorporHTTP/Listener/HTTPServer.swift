@@ -36,11 +36,13 @@ public final class HTTPServer: Service {
         public let isDraining: Bool
     }
 
-    private let listener: ListenerState
+    let listener: ListenerState
     private let sessions: SessionAuthority
+    private let sessionLifetime: Duration
     /// Keeps the process within its memory.
     package let governor: MemoryGovernor
     private let monitor: ProgressMonitor?
+    private let companion: (any ServerCompanion)?
     private let onListening: (@Sendable (Int) -> Void)?
     private let listening = Atomic<Bool>(false)
 
@@ -69,16 +71,19 @@ public final class HTTPServer: Service {
 
     /// - Parameters:
     ///   - memory: How memory is measured and given back; `nil`: as on this machine.
+    ///   - companion: Runs around the listener.
     ///   - monitor: Gets a heartbeat of each event loop, once a second.
     package init(
         _ server: MCPServer, configuration: HTTPConfiguration, authentication: Authentication, keys: SealingKeys,
         sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, state: StateService?,
         environment: DispatcherEnvironment, memory: MemoryGovernor.Environment? = nil,
+        companion: (any ServerCompanion)? = nil,
         monitor: ProgressMonitor?,
         onListening: (@Sendable (Int) -> Void)?
     ) {
         let state = server.stateService(state)
         self.sessions = SessionAuthority(keys: keys, lifetime: sessionLifetime, service: state)
+        self.sessionLifetime = sessionLifetime
         let dispatcher = Dispatcher(
             server: server, sessions: self.sessions, limits: limits, streams: streams, state: state,
             environment: environment)
@@ -91,23 +96,41 @@ public final class HTTPServer: Service {
                 ?? MemoryGovernor.Environment(
                     meter: .machine(explicit: configuration.memoryLimit), trim: { Allocator.trim() }),
             logger: environment.logger)
+        self.companion = companion
         self.monitor = monitor
         self.onListening = onListening
     }
 
     /// Seals with the first of `keys` from now on; sessions sealed by none of them are unknown.
-    public func replaceKeys(_ keys: SealingKeys) { self.sessions.replaceKeys(keys) }
+    public func replaceKeys(_ keys: SealingKeys) {
+        self.sessions.replaceKeys(keys)
+        for mounted in self.listener.mounted { mounted.sessions.replaceKeys(keys) }
+    }
+
+    /// Who opens and checks the sessions of a further server.
+    func makeSessions(salt: UInt128) -> SessionAuthority {
+        SessionAuthority(
+            keys: self.sessions.keys, lifetime: self.sessionLifetime, service: self.listener.dispatcher.state,
+            salt: salt)
+    }
+
+    /// The path of the main endpoint.
+    package var path: String { self.listener.configuration.path }
 
     /// See ``HandlerPool/progress``.
     package var handlerProgress: (steps: UInt64, hasWork: Bool) { self.listener.dispatcher.handlers.progress }
 
     public var statistics: Statistics {
-        Statistics(
-            connections: self.listener.gate.count, runningCalls: self.listener.dispatcher.runningCallCount,
-            queuedCalls: self.listener.dispatcher.queuedCallCount,
-            bufferedBytes: self.listener.buffers.usedBytes, streams: self.listener.dispatcher.streamCount,
-            streamBytes: self.listener.dispatcher.streamBytes,
-            heldSessions: self.listener.dispatcher.heldSessionCount, endedSessions: self.sessions.tombstoneCount,
+        let mounted = self.listener.mounted
+        let dispatchers = self.listener.dispatchers
+        // Calls and bytes of streams are counted together for all.
+        let first = self.listener.dispatcher
+        return Statistics(
+            connections: self.listener.gate.count, runningCalls: first.runningCallCount,
+            queuedCalls: first.queuedCallCount, bufferedBytes: self.listener.buffers.usedBytes,
+            streams: dispatchers.reduce(0) { $0 + $1.streamCount }, streamBytes: first.streamBytes,
+            heldSessions: dispatchers.reduce(0) { $0 + $1.heldSessionCount },
+            endedSessions: mounted.reduce(self.sessions.tombstoneCount) { $0 + $1.sessions.tombstoneCount },
             isListening: self.listening.load(ordering: .relaxed), isDraining: self.listener.isDraining)
     }
 
@@ -125,8 +148,13 @@ public final class HTTPServer: Service {
                     "listening at \(configuration.host) would let anybody in: use --auth token-file=PATH, or --insecure if that is meant"
             )
         }
-        guard let state = self.listener.dispatcher.state else { return try await self.serve() }
-        try await state.run { try await self.serve() }
+        guard let state = self.listener.dispatcher.state else { return try await self.serveAccompanied() }
+        try await state.run { try await self.serveAccompanied() }
+    }
+
+    private func serveAccompanied() async throws {
+        guard let companion = self.companion else { return try await self.serve() }
+        try await companion.run { try await self.serve() }
     }
 
     private func serve() async throws {
@@ -168,17 +196,15 @@ public final class HTTPServer: Service {
         ConnectionLoop
     >] {
         var loops: [ObjectIdentifier: NIOLoopBound<ConnectionLoop>] = [:]
-        let (callTicks, buffers, dispatcher) = (
-            self.listener.callTicks, self.listener.buffers, self.listener.dispatcher
-        )
+        let (callTicks, buffers, listener) = (self.listener.callTicks, self.listener.buffers, self.listener)
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let heartbeat = self.monitor?.beat(
                 for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
-            let swept = index == 0 ? dispatcher : nil
+            let sweep: @Sendable () -> Void = { for dispatcher in listener.dispatchers { dispatcher.sweep() } }
             loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
                 let loop = ConnectionLoop(
                     eventLoop, callTicks: callTicks, buffers: buffers, heartbeat: heartbeat,
-                    swept: swept)
+                    sweep: index == 0 ? sweep : nil)
                 loop.start()
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()

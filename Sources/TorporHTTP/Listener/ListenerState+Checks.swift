@@ -18,13 +18,18 @@ extension ListenerState {
             exchange.origin = request.bytes[origin]
         }
         let path = request.head.path
-        if path.count == self.path.count, request.bytes[path].elementsEqual(self.path) { return .mcp }
+        if path.count == self.path.count, request.bytes[path].elementsEqual(self.path) { return .mcp(self.dispatcher) }
         if self.configuration.servesSSETransport {
             if request.bytes[path].elementsEqual(Endpoint.ssePath.utf8) { return .sse }
             if request.bytes[path].elementsEqual(Endpoint.sseMessagesPath.utf8) { return .sseMessages }
         }
+        if let mounted = self.mounted(at: request.bytes[path]) { return .mcp(mounted.dispatcher) }
+        let endpoints = [self.configuration.path] + self.mounted.map(\.mount.path)
         throw Refusal(
-            404, .invalidRequest, "There is nothing at this path; the endpoint is \(self.configuration.path).")
+            404, .invalidRequest,
+            endpoints.count == 1
+                ? "There is nothing at this path; the endpoint is \(endpoints[0])."
+                : "There is nothing at this path; the endpoints are \(endpoints.joined(separator: ", ")).")
     }
 
     /// The message of a request.
@@ -69,8 +74,8 @@ extension ListenerState {
 
 /// What a listener serves, by path.
 enum Endpoint {
-    /// Streamable HTTP.
-    case mcp
+    /// Streamable HTTP, and who answers there.
+    case mcp(Dispatcher)
     /// The stream of the transport of 2024-11-05.
     case sse
     /// Where its clients post.

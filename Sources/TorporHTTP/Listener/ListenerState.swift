@@ -18,6 +18,7 @@ final class ListenerState: Sendable {
     let channels: OpenChannels
     let logger: Logger
     private let draining = Atomic<Bool>(false)
+    private let others = Mutex<[Mounted]>([])
 
     let headTicks, bodyTicks, idleTicks, writeTicks, callTicks, heartbeatTicks: Int
 
@@ -41,6 +42,18 @@ final class ListenerState: Sendable {
         self.callTicks = configuration.callTimeout.secondsRoundedUp + 1
         self.heartbeatTicks = configuration.heartbeatInterval.secondsRoundedUp
     }
+
+    /// The servers beside the main one, and who answers for each.
+    var mounted: [Mounted] { self.others.withLock { $0 } }
+
+    func mounted(at path: ArraySlice<UInt8>) -> Mounted? {
+        self.others.withLock { others in others.first { path.elementsEqual($0.path) } }
+    }
+
+    func replaceMounted(_ mounted: [Mounted]) { self.others.withLock { $0 = mounted } }
+
+    /// Who answers at any of the paths.
+    var dispatchers: [Dispatcher] { [self.dispatcher] + self.mounted.map(\.dispatcher) }
 
     /// Whether a graceful stop is under way: then every answer closes its connection.
     var isDraining: Bool { self.draining.load(ordering: .relaxed) }

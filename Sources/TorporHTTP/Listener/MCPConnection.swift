@@ -341,16 +341,16 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMe
             let accepted = MediaType.accepted(by: request)
             exchange.acceptsStreams = accepted.contains(.events)
             switch (request.head.method, endpoint) {
-            case (.post, .mcp):
+            case (.post, .mcp(let dispatcher)):
                 let message = self.listener.message(request, principal, accepted, address: self.address)
                 try self.listener.checkMediaTypes(request, accepted)
-                self.act(on: self.listener.dispatcher.dispatch(message), exchange)
-            case (.get, .mcp):
+                self.act(on: dispatcher.dispatch(message), exchange)
+            case (.get, .mcp(let dispatcher)):
                 let message = self.listener.message(request, principal, accepted, address: self.address)
-                self.act(on: self.listener.dispatcher.openStream(message), exchange)
-            case (.delete, .mcp):
+                self.act(on: dispatcher.openStream(message), exchange)
+            case (.delete, .mcp(let dispatcher)):
                 let message = self.listener.message(request, principal, accepted, address: self.address)
-                self.act(on: self.listener.dispatcher.endSession(message), exchange)
+                self.act(on: dispatcher.endSession(message), exchange)
             case (.get, .sse): try self.openChannel(request, principal, exchange)
             case (.post, .sseMessages): self.send(try self.receive(request, principal), exchange)
             case (_, .mcp):

@@ -67,7 +67,7 @@ struct EmbeddedListener {
         self.eventLoop = EmbeddedEventLoop()
         self.loop = ConnectionLoop(
             self.eventLoop, callTicks: state.callTicks, buffers: state.buffers, heartbeat: nil,
-            swept: state.dispatcher)
+            sweep: { state.dispatcher.sweep() })
         self.loop.start()
     }
 
@@ -173,7 +173,7 @@ struct TestingListener: Sendable {
         self.loop = try await eventLoop.executeInContext {
             let loop = ConnectionLoop(
                 eventLoop, callTicks: state.callTicks, buffers: state.buffers, heartbeat: nil,
-                swept: state.dispatcher)
+                sweep: { state.dispatcher.sweep() })
             loop.start()
             return NIOLoopBound(loop, eventLoop: eventLoop)
         }

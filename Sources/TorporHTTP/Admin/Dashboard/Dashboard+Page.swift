@@ -51,6 +51,19 @@ extension Dashboard {
               </section>
             </div>
           </div>
+          <section id="hosted-card" class="card apart" aria-labelledby="hosted-title" hidden>
+            <h2 id="hosted-title">Hosted servers</h2>
+            <div class="scroll" role="region" aria-labelledby="hosted-title" tabindex="0">
+              <table id="hosted">
+                <thead><tr>
+                  <th scope="col">Server, and whom its children are for</th><th scope="col">Children</th>
+                  <th scope="col" class="number">Calls</th><th scope="col" class="number">Memory</th>
+                  <th scope="col" class="number">Waiting</th><th scope="col" class="number">Starts</th>
+                  <th scope="col" class="number">Failed</th><th scope="col" class="number">Ended</th>
+                </tr></thead>
+              </table>
+            </div>
+          </section>
           <section id="charts" class="charts" aria-label="The last 10 minutes"></section>
           <div class="columns">
             <section class="card" aria-labelledby="totals-title">

@@ -7,7 +7,7 @@ extension Dashboard {
         // Asks the admin port how the server stands and shows it. Counters are totals: rates and quantiles are those of
         // the time between two answers. What is kept is bounded: 10 minutes of figures, 30 seconds of answers.
         const PERIOD = 2000, TIMEOUT = 5000, STATE_PERIOD = 30000;
-        const HISTORY = 600, WINDOW = 30, POINTS_MAX = 400, LARGEST_MAX = 12;
+        const HISTORY = 600, WINDOW = 30, POINTS_MAX = 400, LARGEST_MAX = 12, HOSTED_MAX = 32, CHILDREN_MAX = 8;
         // In their order: each acts more than the one before.
         const RUNGS = {
           calm: "Calm", shortenIdle: "Shorten idle", evictColdest: "Evict coldest", trim: "Trim",
@@ -383,6 +383,49 @@ extension Dashboard {
             element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, text))));
         }
 
+        const PHASES = ["busy", "idle", "spare", "waking", "stopping"];
+        // Whom a child is for.
+        const OWNERS = {
+          session: "a session", principal: "a principal", handle: "a handle", call: "one call", shared: "all callers",
+        };
+
+        // Hosted servers, each with those of its children that take most.
+        function showHosted(servers) {
+          byId("hosted-card").hidden = servers.length === 0;
+          const bodies = servers.slice(0, HOSTED_MAX).map((server) => element("tbody", {}, ...hostedRows(server)));
+          if (servers.length > HOSTED_MAX) bodies.push(element("tbody", {}, moreRow(servers.length - HOSTED_MAX)));
+          const table = byId("hosted");
+          table.replaceChildren(table.tHead, ...bodies);
+        }
+
+        function hostedRows(server) {
+          const cell = (text) => element("td", { class: "number" }, text);
+          const memory = (child) => child.memory_bytes ?? 0;
+          const children = server.children.toSorted((one, other) => memory(other) - memory(one));
+          const all = PHASES.reduce((total, phase) => total + server[phase], 0);
+          const phases = PHASES.filter((phase) => server[phase] > 0).map((phase) => `${count(server[phase])} ${phase}`);
+          const rows = [element("tr", {},
+            element("th", { scope: "row" }, server.name),
+            element("td", {}, [`${count(all)} of ${count(server.children_limit)}`, ...phases].join(", ")),
+            cell(count(children.reduce((total, child) => total + child.calls, 0))),
+            cell(bytes(children.reduce((total, child) => total + memory(child), 0))),
+            cell(count(server.waiting_calls)), cell(count(server.starts)), cell(count(server.start_failures)),
+            cell(count(server.endings)))];
+          if (server.failure) {
+            rows.push(element("tr", {}, element("td", { colspan: "8", class: "failure" }, server.failure)));
+          }
+          // A remote server has connections in place of processes.
+          rows.push(...children.slice(0, CHILDREN_MAX).map((child) => element("tr", { class: "child" },
+            element("td", {}, `for ${OWNERS[child.for] ?? "whoever is next"}`),
+            element("td", {}, child.pid == null ? "connection" : `process ${child.pid}`),
+            cell(count(child.calls)), cell(bytes(child.memory_bytes)), element("td", { colspan: "4" }))));
+          if (children.length > CHILDREN_MAX) rows.push(moreRow(children.length - CHILDREN_MAX));
+          return rows;
+        }
+
+        const moreRow = (left) =>
+          element("tr", { class: "child" }, element("td", { colspan: "8" }, `and ${count(left)} more`));
+
         function showContents(page) {
           const rows = page.largest.slice(0, LARGEST_MAX).map((object) => element("tr", {},
             element("td", { title: object.id }, element("code", {}, `${object.id.slice(0, 12)}…`)),
@@ -444,6 +487,7 @@ extension Dashboard {
           showMemory(figure, page);
           showGovernor(page.governor);
           showState(page);
+          showHosted(page.hosted ?? []);
           for (const chart of charts) chart.show(history);
         }
 

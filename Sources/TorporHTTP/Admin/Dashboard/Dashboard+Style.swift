@@ -96,6 +96,13 @@ extension Dashboard {
         .pairs td { text-align: right; white-space: normal; padding-right: 0; }
         td code, code { font: 0.9em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
         .scroll { overflow-x: auto; }
+        .apart { margin-bottom: 0.8rem; }
+        #hosted tbody th { color: var(--text); font-weight: 600; }
+        #hosted tbody > tr > * { border-bottom: 0; }
+        #hosted tbody + tbody > :first-child > * { border-top: 1px solid var(--line); }
+        #hosted .child > * { padding-top: 0.1rem; padding-bottom: 0.1rem; color: var(--quiet); }
+        #hosted .child > :first-child { padding-left: 1.2rem; }
+        #hosted .failure { color: var(--red); white-space: normal; overflow-wrap: anywhere; }
         .standings { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0.4rem 0.8rem; margin: 0; }
         .standings dt { color: var(--quiet); font-size: 0.8rem; }
         .standings dd { margin: 0; font-size: 1.15rem; font-weight: 600; }
