@@ -36,7 +36,7 @@ fuzz: ## Fuzz every target, FUZZ_SECONDS in all, and print a table
 	@scripts/setup.sh
 	@scripts/fuzz.sh all $(FUZZ_SECONDS)
 
-verify: ## Run the long campaigns, VERIFY_SECONDS each: fuzzing, simulation, a million calls, a million sessions, crashes, attacks
+verify: ## Run the long campaigns, VERIFY_SECONDS each: fuzzing, simulation, a million calls, a million sessions, crashes, attacks, hosting
 	@scripts/setup.sh test
 	@scripts/verify.sh $(VERIFY_SECONDS)
 

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import BenchmarkError, allocations, cpu, gate, idle, instructions, retained, state, streams
+from harness import BenchmarkError, allocations, cpu, gate, hosting, idle, instructions, retained, state, streams
 from harness.context import Context
 from harness.report import Section, document
 from harness.servers import Target
@@ -41,6 +41,7 @@ MEASUREMENTS: dict[str, Callable[[Context, argparse.Namespace], Section]] = {
     "streams": streams.measure,
     "state": state.measure,
     "writes": state.measure_writes,
+    "hosting": hosting.measure,
 }
 TOOLS = {
     "cpu": ("wrk", "taskset"),
@@ -52,6 +53,7 @@ TOOLS = {
     "streams": ("taskset",),
     "state": ("taskset",),
     "writes": ("wrk", "taskset"),
+    "hosting": ("cc", "taskset"),
 }
 
 
@@ -71,7 +73,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--load-cpu", type=int, default=1, help="the core the load is pinned to (default 1)")
     parser.add_argument("--no-pinning", action="store_true", help="let the scheduler place servers and load")
     parser.add_argument("--name", default="torpor", help="what `all` names its result file after")
-    for module in (cpu, instructions, allocations, retained, idle, streams, state):
+    for module in (cpu, instructions, allocations, retained, idle, streams, state, hosting):
         module.add_arguments(parser)
     return parser.parse_args()
 

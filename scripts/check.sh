@@ -27,7 +27,7 @@ shell_syntax() {
 python_syntax() {
     python3 - <<'PYTHON'
 import ast, pathlib
-for root in ("scripts", "Benchmarks", "Tests/Clients", "Tests/Crash", "Tests/Hostile", "Tests/Soak"):
+for root in ("scripts", "Benchmarks", "Tests/Clients", "Tests/Crash", "Tests/Hosting", "Tests/Hostile", "Tests/Soak"):
     for path in sorted(pathlib.Path(root).rglob("*.py")):
         ast.parse(path.read_text(encoding="utf-8"), str(path))
 PYTHON

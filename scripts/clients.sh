@@ -6,26 +6,15 @@
 # BINARY is `.build/debug/torpor` unless named. Transcripts that other tests wrote are validated too. Each trial prints
 # one line, `ok NAME` or `FAIL NAME: reason`; the last line counts them. Exits 1 when anything failed.
 #
-# The libraries live in `.venvs`, made when missing or when their requirements changed. TORPOR_PYTHON names the
-# interpreter that makes them, 3.11 or newer; `python3` unless set.
+# The libraries live in `.venvs`, made when missing or when their requirements changed; see scripts/environments.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/environments.sh
 
 trials=Tests/Clients
 results=.build/clients
 binary=${1:-.build/debug/torpor}
 transcripts=("${@:2}")
-
-# Makes the environment NAME hold what requirements-KIND.txt says.
-environment() {
-    local folder=.venvs/$1 requirements=$trials/requirements-$2.txt hash
-    hash=$(sha256sum <"$requirements")
-    if [ "$(cat "$folder/requirements.sha256" 2>/dev/null)" = "$hash" ]; then return; fi
-    rm -rf "$folder"
-    "${TORPOR_PYTHON:-python3}" -m venv "$folder"
-    "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-    echo "$hash" >"$folder/requirements.sha256"
-}
 
 # Runs a file of trials in an environment, with a transcript of its own.
 run() {
@@ -37,9 +26,9 @@ if [ ! -x "$binary" ]; then
     echo "0 passed, 1 failed"
     exit 1
 fi
-environment mcp2 modern
-environment mcp1 legacy
-environment fastmcp fastmcp
+environment mcp2 $trials/requirements-modern.txt
+environment mcp1 $trials/requirements-legacy.txt
+environment fastmcp $trials/requirements-fastmcp.txt
 rm -rf "$results"
 mkdir -p "$results"
 

@@ -67,4 +67,8 @@ if [ "${1:-}" = test ]; then
     if ! is_at_least "$python_found" $python_needed; then
         fail "$python is $python_found. The client trials need $python_needed or newer; name one in TORPOR_PYTHON"
     fi
+    cd "$(dirname "$0")/.."
+    . scripts/environments.sh
+    environment servers Tests/Hosting/requirements-servers.txt
+    environment servers1 Tests/Hosting/requirements-servers1.txt
 fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test: the Swift tests, real client libraries against the real program, and the table of protocol coverage.
+# Runs every test: the Swift tests, real client libraries and real servers against the real program, and the table of
+# protocol coverage.
 #
 #   scripts/test.sh
 #
@@ -15,13 +16,16 @@ transcript=$logs/swift.jsonl
 # Tests that reckon for seconds without waiting. They would keep the threads from tests that wait for sockets, so they
 # run by themselves.
 reckoning='^(TorporCompression|TorporCore|TorporEncoding|TorporEngine|TorporSQLite|TorporStore|Simulation)Tests\.'
+# Tests that start many processes, or read and write many files, and wait for them.
+processes='^(TorporChildren|TorporHosting|TorporUpstream|TorporUpstreamHTTP)Tests\.'
 
 # Runs the Swift tests and ends with their count.
 swift_tests() {
     local status=0
     # Heap profiles have to be prepared to be tried.
     export TORPOR_TRANSCRIPT=$transcript MALLOC_CONF=prof:true
-    swift test --skip-build --skip "$reckoning" 2>&1 | tee "$logs/swift.log" || status=${PIPESTATUS[0]}
+    swift test --skip-build --skip "$reckoning" --skip "$processes" 2>&1 | tee "$logs/swift.log" || status=${PIPESTATUS[0]}
+    swift test --skip-build --filter "$processes" 2>&1 | tee -a "$logs/swift.log" || status=${PIPESTATUS[0]}
     swift test --skip-build --filter "$reckoning" 2>&1 | tee -a "$logs/swift.log" || status=${PIPESTATUS[0]}
     # Of Swift Testing's own words; XCTest says besides that it has run no test. Skipped tests are among those run.
     awk -v status="$status" '
@@ -54,6 +58,7 @@ transcripts=()
 part "Swift tests" swift_tests
 if [ -s "$transcript" ]; then transcripts+=("$transcript"); fi
 part "client trials" scripts/clients.sh .build/debug/torpor "${transcripts[@]}"
+part "hosted servers" scripts/hosting.sh .build/debug/torpor
 part "soak" .venvs/mcp1/bin/python Tests/Soak/soak.py .build/debug/torpor
 part "crashes" python3 Tests/Crash/crash.py --binary .build/debug/torpor --kills 3 --writes 1000 --seconds 120 kill
 part "hostile clients" python3 Tests/Hostile/hostile.py --binary .build/debug/torpor --seed 1 --count 6 --seconds 1

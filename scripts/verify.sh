@@ -4,8 +4,9 @@
 #   scripts/verify.sh [SECONDS]    600 unless given
 #
 # Fuzzing of all targets; the HTTP parser against llhttp, for that long and from a fresh seed; ten thousand fresh seeds of the state engine
-# in simulation; memory after a million calls; memory after a million `initialize`; servers that are killed while clients write; and
-# servers that are attacked beside well-behaved clients. The last line is `N passed, N failed`; exits 1 when anything failed.
+# in simulation; memory after a million calls; memory after a million `initialize`; servers that are killed while clients write;
+# servers that are attacked beside well-behaved clients; and a hosted server whose clients vanish. The last line is
+# `N passed, N failed`; exits 1 when anything failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/report.sh
@@ -56,6 +57,12 @@ hostile() {
     python3 Tests/Hostile/hostile.py --seed "$RANDOM" --seconds "$((seconds / 60 + 2))"
 }
 
+# Sixty clients and ten children; the same with five hundred is a matter of --clients.
+hosting() {
+    swift build -c release --static-swift-stdlib --product torpor
+    python3 Tests/Hosting/campaign.py --seed "$RANDOM" --clients 60 --children 10 --seconds 40
+}
+
 part "fuzzing, $seconds s" fuzzing
 part "HTTP parser against llhttp, $seconds s" differential
 part "ten thousand seeds of the engine in simulation" simulation
@@ -63,4 +70,5 @@ part "memory after a million calls" retained
 part "memory after a million initialize" sessions
 part "crashes" crashes
 part "hostile clients" hostile
+part "clients of a hosted server that vanish" hosting
 finish

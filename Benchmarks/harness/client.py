@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import time
 from dataclasses import dataclass
 
 from . import BenchmarkError
@@ -118,6 +119,15 @@ class Client:
 
     def call(self, request: Request, count: int) -> ResponseSize:
         """Makes `count` calls, at least one, and checks every answer. Returns the size of the last answer."""
+        return self._call(request, count, None)
+
+    def timed_call(self, request: Request, count: int) -> list[float]:
+        """As `call`. Returns the seconds that each round took, from sending its first request to its last answer's end."""
+        seconds: list[float] = []
+        self._call(request, count, seconds)
+        return seconds
+
+    def _call(self, request: Request, count: int, seconds: list[float] | None) -> ResponseSize:
         before, after = request.parts(self.port)
         remaining = count
         while remaining > 0:
@@ -126,10 +136,13 @@ class Client:
             if first + len(round_sockets) > LAST_ID:
                 raise BenchmarkError("one client ran out of ids")
             self.next_id += len(round_sockets)
+            began = time.perf_counter()
             for index, connection in enumerate(round_sockets):
                 connection.sendall(b"%s%d%s" % (before, first + index, after))
-            for index, connection in enumerate(round_sockets):
-                response = read_response(connection)
+            responses = [read_response(connection) for connection in round_sockets]
+            if seconds is not None:
+                seconds.append(time.perf_counter() - began)
+            for index, response in enumerate(responses):
                 check(response, request, first + index, self.is_stand_in)
             remaining -= len(round_sockets)
         return response.size

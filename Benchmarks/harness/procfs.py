@@ -37,6 +37,12 @@ def cpu_seconds(root: int) -> float:
     return ticks / _TICKS_PER_SECOND
 
 
+def own_cpu_seconds(pid: int) -> float:
+    """User and system time of one process, its ended threads included. Resolution: 10 ms."""
+    user, system = _stat_fields(pid)[11:13]
+    return (int(user) + int(system)) / _TICKS_PER_SECOND
+
+
 def scheduled_seconds(pid: int) -> float:
     """Time that all threads of a process alive now have had a core, to the nanosecond; of one that starts none that end."""
     files = Path(f"/proc/{pid}/task").glob("*/schedstat")

@@ -55,7 +55,8 @@ class Target:
         return " ".join(Path(word).name if word.startswith(("/", ".")) else word for word in self.command)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nothing listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -80,7 +81,7 @@ class Server:
         self.cpu = cpu
         self.environment = environment or {}
         self.must_end_cleanly = must_end_cleanly
-        self.port = _free_port()
+        self.port = free_port()
 
     def __enter__(self) -> "Server":
         command = [word.replace("{port}", str(self.port)) for word in self.target.command]

@@ -113,6 +113,12 @@ class Server:
         pages = int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def anonymous_bytes(self):
+        """What is resident and no file's: without code that runs for the first time."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
+
     def gauges(self):
         """The metrics without labels, by name."""
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10)
