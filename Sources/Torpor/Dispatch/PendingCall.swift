@@ -40,15 +40,14 @@ package struct PendingCall: Sendable {
 
     /// The call runs in this task.
     package func runs(in task: Task<Void, Never>) {
-        let successor = self.operation.output.withLock { output in
-            if !output.hasEnded { output.task = task }
-            return output.successor
-        }
-        successor?.runs(in: task)
+        self.operation.output.withLock { if !$0.hasEnded { $0.task = task } }
+        self.successor?.runs(in: task)
     }
 
     /// What goes on in its stead, if something does.
-    private var successor: PendingCall? { self.operation.output.withLock { $0.successor } }
+    private var successor: PendingCall? {
+        self.isDeferred ? self.operation.output.withLock { $0.successor } : nil
+    }
 
     /// Another call goes on in its stead, under the same name and in the same task.
     /// - Returns: `false` when it has been answered meanwhile.

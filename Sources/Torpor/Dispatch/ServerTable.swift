@@ -49,7 +49,7 @@ package final class ServerTable: Sendable {
         self.resources = NameTable(definition.resources.map { ($0.description.uri, $0) }, of: "resources")
         self.templates = definition.templates
         self.prompts = NameTable(definition.prompts.map { ($0.description.name, $0) }, of: "prompts")
-        self.relayedTools = NameTable((catalogue?.tools ?? []).uniqued.map { ($0.name, RelayedTool($0)) }, of: "tools")
+        self.relayedTools = NameTable((catalogue?.tools ?? []).map { ($0.name, RelayedTool($0)) }, of: "tools")
         self.hasTools = !definition.tools.isEmpty || catalogue?.tools != nil
         self.hasResources =
             !definition.resources.isEmpty || !definition.templates.isEmpty || catalogue?.resources != nil

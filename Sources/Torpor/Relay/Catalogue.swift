@@ -36,7 +36,7 @@ package struct Catalogue: Sendable, Equatable {
 
 extension [Catalogue.Entry] {
     /// The entries, each name once, compared byte by byte.
-    var uniqued: [Catalogue.Entry] {
+    fileprivate var uniqued: [Catalogue.Entry] {
         var names: Set<[UInt8]> = []
         return self.filter { names.insert([UInt8]($0.name.utf8)).inserted }
     }
@@ -63,6 +63,11 @@ extension ServerTable {
     /// The table of a foreign server.
     /// - Parameter changes: Whoever listens to it keeps listening when the table is replaced.
     convenience init(_ catalogue: Catalogue, lists: ListOptions, changes: ChangeFeed) {
+        var catalogue = catalogue
+        catalogue.tools = catalogue.tools?.uniqued
+        catalogue.prompts = catalogue.prompts?.uniqued
+        catalogue.resources = catalogue.resources?.uniqued
+        catalogue.templates = catalogue.templates?.uniqued
         var announces: ServerChanges = []
         if catalogue.tools != nil { announces.insert(.tools) }
         if catalogue.prompts != nil { announces.insert(.prompts) }

@@ -44,10 +44,12 @@ package final class RelayedServer: Sendable {
 
     /// The server offers this from now on. Clients that asked for it are told what has changed.
     package func offer(_ catalogue: Catalogue) {
-        let old = self.catalogue
-        guard catalogue != old else { return }
+        // Not under the lock that requests take.
         let table = ServerTable(catalogue, lists: self.lists, changes: self.changes)
-        self.offered.withLock { $0 = (table, catalogue) }
+        let old = self.offered.withLock { offered in
+            defer { offered = (table, catalogue) }
+            return offered.catalogue
+        }
         guard let old else { return }
         if old.tools != catalogue.tools { self.changes.publish(.tools) }
         if old.prompts != catalogue.prompts { self.changes.publish(.prompts) }
