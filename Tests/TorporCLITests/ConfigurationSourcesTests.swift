@@ -55,16 +55,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ("port: [1", 2), ("- port\n", 1), ("port:\n  nested: 1\n", 2), ("host: h\nport:\n", 2),
-        ("port: 1\n---\nport: 2\n", 2),
-        ("just text\n", 1),
-        ("host: *alias\n", 1), ("host: h\n\tport: 1\n", 2), ("allowed-hosts: [[a]]\n", 1),
+        ("port: [1", 2, 1), ("- port\n", 1, 1), ("port:\n  nested: 1\n", 2, 3), ("host: h\nport:\n", 2, 1),
+        ("port: 1\n---\nport: 2\n", 2, 1),
+        ("just text\n", 1, 1),
+        ("host: *alias\n", 1, 7), ("host: h\n\tport: 1\n", 2, 1), ("allowed-hosts: [[a]]\n", 1, 17),
     ])
-    func whatIsNoListOfSettingsIsRefusedByLine(text: String, line: Int) {
+    func whatIsNoListOfSettingsIsRefusedByLineAndColumn(text: String, line: Int, column: Int) {
         let error = #expect(throws: ConfigurationError.self) {
             try ConfigurationSources(flags: [:], environment: [:], file: ("t.yaml", text))
         }
-        #expect(error?.description.hasPrefix("t.yaml line \(line): ") == true, "\(String(describing: error))")
+        #expect(
+            error?.description.hasPrefix("t.yaml line \(line) column \(column): ") == true,
+            "\(String(describing: error))")
     }
 
     @Test func valuesAreTextWhateverYAMLWouldMakeOfThem() throws {
