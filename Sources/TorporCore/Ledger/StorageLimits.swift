@@ -1,4 +1,8 @@
 /// How much state may be stored, resident or asleep.
+///
+/// The last eighth of ``totalMax``, and of ``anonymousMax``, is for accounts that have less than what is left of it. So one
+/// account alone takes at most seven eighths, and where many have filled what they share, one that keeps little still finds
+/// room.
 public struct StorageLimits: Hashable, Sendable {
     /// What all stored state takes at most. In bytes. Default 10 GiB.
     public let totalMax: ByteCount

@@ -4,6 +4,9 @@
 /// until that is durable. So whatever becomes of a commit, limits are never exceeded. What only shrinks is never refused,
 /// also when a limit was lowered below what is stored.
 ///
+/// The last eighth of what accounts share is for those that have less than what is left of it: however many take what they
+/// can get, one that keeps little finds room.
+///
 /// Totals are known from the start. What an account has is learned when it is first needed, and forgotten when nothing of
 /// it is in memory.
 package struct StorageQuota: Sendable {
@@ -74,8 +77,8 @@ package struct StorageQuota: Sendable {
     ///
     /// - Parameters:
     ///   - values: How many values the object has before the change, and how many it has more afterwards.
-    /// - Throws: The narrowest limit that has no room: the object's values, the account's objects, the account's bytes,
-    ///   the anonymous callers', all.
+    /// - Throws: The narrowest limit that has no room for the account: the object's values, the account's objects, the
+    ///   account's bytes, the anonymous callers', all.
     /// - Precondition: The account is known; nothing that is added is negative.
     /// - Complexity: O(1).
     package mutating func reserve(
@@ -87,9 +90,10 @@ package struct StorageQuota: Sendable {
         try StorageRefusal.check(.accountObjects, self.limits.accountObjectsMax, use.objects, objects)
         try StorageRefusal.check(.accountBytes, self.limits.accountMax.bytes, use.bytes, bytes)
         if account.isAnonymous {
-            try StorageRefusal.check(.anonymousBytes, self.limits.anonymousMax.bytes, self.anonymousBytes, bytes)
+            try StorageRefusal.check(
+                .anonymousBytes, self.limits.anonymousMax.bytes, self.anonymousBytes, bytes, having: use.bytes)
         }
-        try StorageRefusal.check(.totalBytes, self.limits.totalMax.bytes, self.usedBytes, bytes)
+        try StorageRefusal.check(.totalBytes, self.limits.totalMax.bytes, self.usedBytes, bytes, having: use.bytes)
         self.add(bytes, objects, to: account)
     }
 
@@ -134,10 +138,18 @@ package struct StorageRefusal: Error, Hashable {
         self.needed = needed
     }
 
-    fileprivate static func check(_ level: Level, _ limit: Int, _ used: Int, _ needed: Int) throws(StorageRefusal) {
-        if needed <= 0 || used <= limit && needed <= limit - used { return }
+    /// - Parameter share: What the account has already, of what it shares with others.
+    fileprivate static func check(
+        _ level: Level, _ limit: Int, _ used: Int, _ needed: Int, having share: Int? = nil
+    ) throws(StorageRefusal) {
+        if needed <= 0 { return }
+        let keptForOthers = share.map { min($0 + needed, limit / 8) } ?? 0
+        if used <= limit, needed <= limit - used, keptForOthers <= limit - used - needed { return }
         throw StorageRefusal(level: level, limit: limit, used: used, needed: needed)
     }
+
+    /// Whether there is room, but for those who have less.
+    private var isKeptForOthers: Bool { self.used <= self.limit && self.needed <= self.limit - self.used }
 
     /// Whether the same may succeed later with nothing given up by the caller: others may delete what they stored.
     package var isTemporary: Bool { self.level == .anonymousBytes || self.level == .totalBytes }
@@ -166,7 +178,9 @@ extension StorageRefusal: CustomStringConvertible {
         return """
             \(whose) may take \(ByteCount(self.limit).roundedText); \(used.roundedText) \
             \(used == ByteCount(1) ? "is" : "are") taken and \(needed.roundedText) more \
-            \(needed == ByteCount(1) ? "is" : "are") needed. \(advice)
+            \(needed == ByteCount(1) ? "is" : "are") needed.\
+            \(self.isKeptForOthers ? " What is left is for callers who keep less: delete some of yours." : "") \
+            \(advice)
             """
     }
 }

@@ -77,18 +77,48 @@ import TorporTestSupport
     @Test func anonymousCallersFillTheirBytesAndLeaveTheRest() {
         var quota = Self.quota()
         #expect(Self.reserve(&quota, Self.guest, 400) == nil)
-        #expect(Self.reserve(&quota, .anonymous(2), 100) == nil)
-        #expect(Self.reserve(&quota, .anonymous(3), 1) == Self.refusal(.anonymousBytes, 500, used: 500, needed: 1))
+        #expect(Self.reserve(&quota, .anonymous(2), 101) == Self.refusal(.anonymousBytes, 500, used: 400, needed: 101))
+        #expect(Self.reserve(&quota, .anonymous(2), 50) == nil)
         #expect(Self.reserve(&quota, Self.alice, 400) == nil)
-        #expect(quota.anonymousBytes == 500 && quota.usedBytes == 900)
+        #expect(quota.anonymousBytes == 450 && quota.usedBytes == 850)
     }
 
     @Test func allTogetherFillTheirBytesAndNotOneMore() {
         var quota = Self.quota()
         for account in [Self.alice, Self.bob] { #expect(Self.reserve(&quota, account, 400) == nil) }
         #expect(Self.reserve(&quota, .principal(3), 201) == Self.refusal(.totalBytes, 1_000, used: 800, needed: 201))
-        #expect(Self.reserve(&quota, .principal(3), 200) == nil)
-        #expect(Self.reserve(&quota, .principal(4), 1) == Self.refusal(.totalBytes, 1_000, used: 1_000, needed: 1))
+        #expect(Self.reserve(&quota, .principal(3), 75) == nil)
+        #expect(quota.usedBytes == 875)
+    }
+
+    @Test func theLastEighthIsForThoseWhoHaveLessThanIsLeftOfIt() {
+        var quota = Self.quota()
+        for (account, bytes) in [(Self.alice, 400), (Self.bob, 300), (.principal(3), 175)] {
+            #expect(Self.reserve(&quota, account, bytes) == nil)
+        }
+        // Seven eighths are taken, 125 are left.
+        #expect(Self.reserve(&quota, .principal(3), 1) == Self.refusal(.totalBytes, 1_000, used: 875, needed: 1))
+        #expect(Self.reserve(&quota, .principal(4), 63) == Self.refusal(.totalBytes, 1_000, used: 875, needed: 63))
+        #expect(Self.reserve(&quota, .principal(4), 62) == nil)
+        #expect(Self.reserve(&quota, .principal(4), 1)?.level == .totalBytes)
+        #expect(Self.reserve(&quota, .principal(5), 31) == nil)
+        // What is freed is for all again.
+        quota.release(objects: 0, bytes: 200, of: Self.alice)
+        #expect(Self.reserve(&quota, .principal(4), 1) == nil)
+    }
+
+    @Test(arguments: [1, 10, 100])
+    func howeverManyTakeWhatTheyCanGetOneThatKeepsLittleFindsRoom(greedy: Int) {
+        var quota = StorageQuota(limits: StorageLimits(totalMax: ByteCount(1_000_000)))
+        // Each byte goes to whoever is next, until nobody gets one.
+        var isRefused: Set<Int> = []
+        while isRefused.count < greedy {
+            for number in 0..<greedy where Self.reserve(&quota, .anonymous(UInt128(number)), 100) != nil {
+                isRefused.insert(number)
+            }
+        }
+        let share = 500_000 / 8 / (greedy + 1)
+        #expect(Self.reserve(&quota, .anonymous(1 << 100), share / 2) == nil)
     }
 
     @Test func whatIsRefusedChangesNothing() {
@@ -179,6 +209,12 @@ import TorporTestSupport
                 """)
         #expect(text(.anonymousBytes, 100, 99, 2).hasSuffix("Try again later, or authenticate."))
         #expect(text(.totalBytes, 100, 99, 2).hasPrefix("All state kept by this server may take 100 bytes; 99 bytes"))
+        #expect(
+            text(.totalBytes, 100, 97, 2) == """
+                All state kept by this server may take 100 bytes; 97 bytes are taken and 2 bytes more are needed. What \
+                is left is for callers who keep less: delete some of yours. Try again later, or ask its operator for \
+                more room.
+                """)
         let temporary = StorageRefusal.Level.allCases.filter { Self.refusal($0, 1, used: 1, needed: 1).isTemporary }
         #expect(temporary == [.anonymousBytes, .totalBytes])
     }
