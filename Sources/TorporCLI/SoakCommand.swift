@@ -101,18 +101,24 @@ struct SoakCommand: AsyncParsableCommand {
     var json: String?
     @Option(help: ArgumentHelp("Where to write the report as a web page.", valueName: "path"))
     var html: String?
+    @Option(
+        help: ArgumentHelp(
+            "Where to write which sessions were used, in order, for EvictionBench --trace.", valueName: "path"))
+    var record: String?
     @Flag(help: "Print no progress.")
     var quiet = false
 
     func run() async throws {
         if self.scenario.contains("list") { return print(Self.scenarioList) }
         do {
-            let options = try self.options()
+            var options = try self.options()
+            if self.record != nil { options.recording = SessionRecording() }
             Self.raiseFileLimit()
             let report = try await self.measure(options)
             print(report.text, terminator: "")
             if let json { try Self.write(report.json.text + "\n", to: json) }
             if let html { try Self.write(report.html, to: html) }
+            if let record, let recording = options.recording { try Self.write(recording.text, to: record) }
             if report.exitStatus != 0 { throw ExitCode(report.exitStatus) }
         } catch let error as SoakError {
             fflush(nil)

@@ -48,6 +48,8 @@ package struct SoakOptions: Sendable {
     package var timeoutSeconds = 10
     package var limits = Limits()
     package var measure = ProcessTree.Measure.resident
+    /// Gets every use of a session, once the server has been looked at.
+    package var recording: SessionRecording?
     /// How each scenario is divided; `nil` for what the time suggests.
     package var plan: SoakPlan?
 

@@ -6,6 +6,8 @@ final class MCPClient {
     private let context: AgentContext
     private var connection: HTTPConnection?
     private(set) var session: Session?
+    /// The number of the session in the recording, and the bytes that were sent in it.
+    private var recorded: (session: UInt32, bytes: Int)?
     private var lastID = 0
 
     init(_ context: AgentContext) { self.context = context }
@@ -65,6 +67,7 @@ final class MCPClient {
             $0.requests += 1
             $0.latencies.add(seconds: (ContinuousClock.now - start) / .seconds(1))
         }
+        self.record(message)
         return answer
     }
 
@@ -74,6 +77,13 @@ final class MCPClient {
         let answer = try await self.connect().send(message, awaiting: extent, timeoutSeconds: self.timeout)
         self.tally.update { $0.requests += 1 }
         return answer
+    }
+
+    private func record(_ message: HTTPMessage) {
+        guard let recording = self.context.recording, self.session != nil, var recorded = self.recorded else { return }
+        recorded.bytes += message.body.count
+        self.recorded = recorded
+        recording.use(recorded.session, bytes: recorded.bytes)
     }
 
     // MARK: Sessions
@@ -88,6 +98,7 @@ final class MCPClient {
             throw AgentFailure("initialize was answered without a protocolVersion")
         }
         self.session = Session(id: answer.sessionID, revision: revision)
+        self.recorded = self.context.recording.map { ($0.open(), 0) }
         self.tally.update { $0.sessions += 1 }
     }
 

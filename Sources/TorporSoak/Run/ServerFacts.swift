@@ -21,6 +21,7 @@ struct AgentContext: Sendable {
     let authorization: String?
     let timeoutSeconds: Int
     let seed: UInt64
+    var recording: SessionRecording?
     var facts = ServerFacts()
     let tally = Tally()
 }

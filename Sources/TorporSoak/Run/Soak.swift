@@ -61,7 +61,8 @@ package struct Soak: Sendable {
             do {
                 let scenarioContext = AgentContext(
                     endpoint: context.endpoint, authorization: context.authorization,
-                    timeoutSeconds: context.timeoutSeconds, seed: context.seed, facts: facts)
+                    timeoutSeconds: context.timeoutSeconds, seed: context.seed,
+                    recording: self.options.recording, facts: facts)
                 let one = try await self.watched(watch) {
                     try await self.run(scenario, plan, scenarioContext, watch)
                 }

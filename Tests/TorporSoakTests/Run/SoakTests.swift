@@ -1,5 +1,6 @@
 import Testing
 import TorporJSON
+import TorporTestSupport
 
 @testable import TorporSoak
 
@@ -33,6 +34,31 @@ import TorporJSON
             #expect(scenario.judgement?.outcome == .flat)
         }
         #expect(server.openedSessions > 240)
+    }
+
+    @Test func usesOfSessionsAreRecordedInTheirOrder() async throws {
+        let server = TinyServer(.none)
+        let recording = SessionRecording()
+        let report = try await soak(server) { $0.recording = recording }
+        #expect(report.exitStatus == 0, "\(report.text)")
+        let trace = try #require(EvictionTrace(name: "recorded", text: recording.text))
+        #expect(trace.uses.count > trace.sizes.count, "sessions are used again")
+        // But for those in which the server was looked at.
+        #expect(trace.sizes.count <= server.openedSessions && trace.sizes.count > 240)
+        var sent: [UInt32: Int] = [:]
+        for line in recording.text.split(separator: "\n").dropFirst() {
+            let fields = line.split(separator: " ")
+            let (session, bytes) = (try #require(UInt32(fields[0])), try #require(Int(fields[1])))
+            #expect(bytes >= sent[session] ?? 1, "what was sent grows")
+            sent[session] = bytes
+        }
+    }
+
+    @Test func aRecordingHasItsLimit() {
+        let recording = SessionRecording()
+        let session = recording.open()
+        for _ in 0..<(SessionRecording.usesMax + 10) { recording.use(session, bytes: 1) }
+        #expect(recording.text.split(separator: "\n").count == SessionRecording.usesMax + 1)
     }
 
     @Test func sessionsThatAreNeverFreedAreFound() async throws {
