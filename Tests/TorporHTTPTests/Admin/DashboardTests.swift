@@ -54,18 +54,18 @@ import TorporJSON
     }
 
     @Test func nothingIsLoadedFromElsewhereAndNothingIsWrittenAsMarkup() {
-        for file in [Dashboard.page, Dashboard.style, Dashboard.script] {
+        for file in [Dashboard.page, Dashboard.style, DashboardScript.text] {
             #expect(!file.contains("http:") && !file.contains("https:") && !file.contains("//cdn"))
             #expect(!file.contains("url(") && !file.contains("@import"))
         }
         for call in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"] {
-            #expect(!Dashboard.script.contains(call))
+            #expect(!DashboardScript.text.contains(call))
         }
         #expect(!Dashboard.page.contains(" style=") && !Dashboard.page.contains(" onclick="))
     }
 
     @Test func everyPlaceThatTheScriptFillsIsOnThePage() {
-        let used = Set(Dashboard.script.matches(of: #/(?:byId|meter)\("([a-z-]+)"/#).map { String($0.output.1) })
+        let used = Set(DashboardScript.text.matches(of: #/(?:byId|meter)\("([a-z-]+)"/#).map { String($0.output.1) })
         let there = Dashboard.page.matches(of: #/ id="([a-z-]+)"/#).map { String($0.output.1) }
         #expect(used.count > 10 && used.isSubset(of: there))
         #expect(Set(there).count == there.count)

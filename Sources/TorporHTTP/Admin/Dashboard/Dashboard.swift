@@ -17,7 +17,7 @@ enum Dashboard {
         switch path {
         case "/": self.file(self.page, "text/html")
         case "/dashboard.css": self.file(self.style, "text/css")
-        case "/dashboard.js": self.file(self.script, "text/javascript")
+        case "/dashboard.js": self.file(DashboardScript.text, "text/javascript")
         default: nil
         }
     }
