@@ -18,10 +18,16 @@ struct StateReporting: Sendable {
         self.operations = operations
         state.startLogging(to: logger)
         Self.help(registry)
-        registry.collect { scrape in Self.collect(operations.snapshot(), &scrape) }
+        registry.collect { scrape in
+            Self.collect(operations.snapshot(), &scrape)
+            let standings = operations.storeStandings
+            BreakerReporting.expose(standings.commits, kind: "store", name: "commits", in: &scrape)
+            BreakerReporting.expose(standings.reads, kind: "store", name: "reads", in: &scrape)
+        }
     }
 
     private static func help(_ registry: MetricsRegistry) {
+        BreakerReporting.describe(in: registry)
         registry.help("torpor_loads_total", "Times the store was asked for a state object, by origin and result.")
         registry.help("torpor_load_duration_seconds", "Time from asking the store for a state object to its end.")
         registry.help("torpor_commit_duration_seconds", "Time from taking a batch to its outcomes, retries included.")

@@ -19,7 +19,9 @@ extension StateEngine {
             let deletionCount = self.state.withLock { $0.deletionCount }
             let header: RecordHeader?
             do {
-                header = try await self.store.header(of: name.id)
+                header = try await self.reading { () async throws(StoreError) in
+                    try await self.store.header(of: name.id)
+                }
             } catch {
                 throw EngineError(error)
             }
@@ -83,7 +85,10 @@ extension StateEngine {
         }
         if isInMemory { return true }
         do {
-            return try await self.store.header(of: name.id).map { name.mayReach($0.account) } ?? false
+            let header = try await self.reading { () async throws(StoreError) in
+                try await self.store.header(of: name.id)
+            }
+            return header.map { name.mayReach($0.account) } ?? false
         } catch {
             throw EngineError(error)
         }

@@ -154,7 +154,9 @@ extension StateEngine {
             if isKnown { return }
             let usage: AccountUsage
             do {
-                usage = try await self.store.usage(of: account)
+                usage = try await self.reading { () async throws(StoreError) in
+                    try await self.store.usage(of: account)
+                }
             } catch {
                 throw EngineError(error)
             }

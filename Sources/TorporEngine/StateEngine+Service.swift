@@ -183,35 +183,51 @@ extension StateEngine {
         self.wake(wakes)
     }
 
-    /// Sends a batch, again and again while the store cannot be reached.
+    /// Sends a batch, again and again while the store cannot be reached, each time that its breaker lets it through.
     private func send(_ batch: CommitBatch) async -> Result<[CommitOutcome], StoreError> {
         let deadline = self.environment.now() + self.limits.unavailableMax
-        var pause = Duration.milliseconds(10)
         while true {
+            guard let pass = await self.admittedCommit() else {
+                // The process stops, and what cannot be stored now is not stored.
+                return .failure(StoreError(.unavailable, "The store could not be reached before the server stopped."))
+            }
             do {
                 let outcomes = try await self.store.commit(batch)
                 let now = self.environment.now()
-                self.noteRecovery(self.state.withLock { $0.health.committed(outcomes, now: now) })
+                self.noteRecovery(
+                    self.state.withLock { state in
+                        state.commitEnded(pass, .success, now: now)
+                        return state.health.committed(outcomes, now: now)
+                    })
                 return .success(outcomes)
             } catch {
                 let now = self.environment.now()
                 self.state.withLock { state in
                     state.commitSteps &+= 1
+                    state.commitEnded(pass, error.code == .unavailable ? .failure : .unknown, now: now)
                     state.health.commitFailed(error.reason, now: now)
                 }
                 self.observe(.storeFailed(.commit, error))
                 let mayWait = self.limits.durability != .acknowledged || now < deadline
                 guard error.code == .unavailable, mayWait else { return .failure(error) }
             }
-            // Cancelled: the process stops, and what cannot be stored now is not stored.
-            do { try await self.environment.sleep(pause) } catch {
-                return .failure(StoreError(.unavailable, "The store could not be reached before the server stopped."))
-            }
-            pause = min(pause * 2, .seconds(1))
         }
     }
 
-    private func noteRecovery(_ duration: Duration?) {
+    /// Waits until the store may be sent a commit.
+    /// - Returns: `nil` when the task was cancelled meanwhile.
+    private func admittedCommit() async -> CircuitBreaker.Pass? {
+        while true {
+            let now = self.environment.now()
+            switch self.state.withLock({ $0.commitBreaker.admit(now: now) }) {
+            case .admitted(let pass): return pass
+            case .refused(let retryAfter):
+                do { try await self.environment.sleep(retryAfter) } catch { return nil }
+            }
+        }
+    }
+
+    func noteRecovery(_ duration: Duration?) {
         if let duration { self.observe(.storeRecovered(after: duration)) }
     }
 
@@ -298,149 +314,6 @@ extension StateEngine {
         self.wake(wakes)
         self.noteRecovery(recovery)
         self.commitBell.ring()
-    }
-
-    // MARK: Eviction and deletion
-
-    private func collectUntilStopped() async {
-        var sweeps = 0
-        await self.lookAtStore()
-        while !Task.isCancelled {
-            do { try await self.environment.sleep(.seconds(1)) } catch { return }
-            self.evictIdle()
-            self.giveMemoryBack()
-            sweeps += 1
-            if sweeps % 10 == 0 { await self.deleteExpired() }
-            if sweeps % 10 == 0 || self.state.withLock({ $0.health.isCommitFailing }) {
-                await self.lookAtStore()
-                await self.probeStore()
-            }
-        }
-    }
-
-    /// Evicts objects that have been idle for long enough, a bounded number at a time.
-    func evictIdle() {
-        let now = self.environment.now()
-        var count = 0
-        var isMore = true
-        while isMore {
-            isMore = self.changing { state in
-                let due = state.idle.advance(to: now, atMost: 1_000)
-                for number in due where state.isAtRest(number) {
-                    let idleSince = state.records.head(number).pointee.lastUse
-                    if idleSince + state.idleTimeout <= now {
-                        state.evict(number)
-                        count += 1
-                    } else {
-                        state.idle.schedule(number, at: idleSince + state.idleTimeout)
-                    }
-                }
-                return due.count == 1_000
-            }
-        }
-        if count > 0 { self.observe(.evicted(.idle, count: count)) }
-    }
-
-    /// Moves what is left together and gives pages back, in bounded steps.
-    package func giveMemoryBack() {
-        var isMore = true
-        while isMore {
-            let (pages, more) = self.state.withLock { state in
-                let more = state.records.compact(atMost: 256 << 10)
-                return (state.records.takeReleasable(), more)
-            }
-            if !pages.isEmpty {
-                pages.giveBack()
-                self.state.withLock { $0.records.finishRelease(pages) }
-            }
-            isMore = more
-        }
-    }
-
-    /// Asks the store what it has.
-    func lookAtStore() async {
-        do {
-            let usage = try await self.store.usage()
-            self.state.withLock { state in
-                state.storeUsage = usage
-                // The last tenth of the disk is not for state.
-                if let disk = usage.disk { state.isDiskLow = disk.freeBytes < disk.sizeBytes / 10 }
-            }
-        } catch {
-            if error.code != .closed { self.observe(.storeFailed(.usage, error)) }
-        }
-    }
-
-    /// Finds out whether the store takes changes again, when a commit has failed and nothing waits to be committed: calls
-    /// that would change something may go elsewhere until it is known.
-    func probeStore() async {
-        let isDue = self.state.withLock { state in
-            // Where there was no room, a change that needs none proves nothing.
-            state.health.isCommitFailing && state.commits.isIdle && !(state.health.isFull && state.isDiskLow)
-        }
-        guard isDue else { return }
-        do {
-            // A change of nothing: no object has this id.
-            try await self.store.setQuarantined(false, StateObjectID(bits: 0))
-            let now = self.environment.now()
-            self.noteRecovery(self.state.withLock { $0.health.recovered(now: now) })
-        } catch {
-            let now = self.environment.now()
-            self.state.withLock { $0.health.commitFailed(error.reason, now: now) }
-            if error.code != .closed { self.observe(.storeFailed(.commit, error)) }
-        }
-    }
-
-    /// Deletes objects whose retention is over, a bounded number at a time.
-    func deleteExpired() async {
-        let time = self.environment.wallTime()
-        do {
-            let headers = try await self.store.expired(at: time, limit: 100)
-            for header in headers { await self.deleteExpired(header) }
-        } catch {
-            self.observe(.storeFailed(.expire, error))
-        }
-    }
-
-    private func deleteExpired(_ expired: RecordHeader) async {
-        let name = ObjectName(expired.id, expired.kind, name: expired.name, account: expired.account)
-        let tombstone = self.limits.tombstone(of: expired)
-        let time = self.environment.wallTime()
-        self.changing { state in
-            // One that rests in memory, since its retention is shorter than the idle timeout.
-            guard let number = state.numbers[expired.id], state.isAtRest(number),
-                state.records.head(number).pointee.expiry <= time
-            else { return }
-            state.evict(number)
-        }
-        do {
-            let deletionCount = self.state.withLock { $0.deletionCount }
-            // Since it was found expired it may have been used, or deleted.
-            guard let header = try await self.header(of: expired.id), header.revision == expired.revision else {
-                return
-            }
-            try await self.learnUsage(of: header.account)
-            let parked = Parked()
-            let (now, time) = (self.environment.now(), self.environment.wallTime())
-            let hasStarted = try self.changing { (state) throws(EngineError) in
-                // Nobody may have it in use. If it was used since its header was read, and left memory again, it has
-                // another revision by now, and the store refuses.
-                guard state.numbers[header.id] == nil else {
-                    state.forgetUnused(header.account)
-                    return false
-                }
-                let hasStarted = try state.delete(
-                    name, header, deletionCount: deletionCount, tombstone: tombstone, by: parked, now: now, time: time)
-                if !hasStarted { state.forgetUnused(header.account) }
-                return hasStarted
-            }
-            guard hasStarted else { return }
-            self.commitBell.ring()
-            _ = try await parked.wait()
-            self.observe(.deleted(.retention))
-        } catch {
-            self.observe(.deletionFailed(expired.id))
-        }
     }
 }
 

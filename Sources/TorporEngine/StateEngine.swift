@@ -113,8 +113,8 @@ package final class StateEngine: Sendable {
         let forgottenCount = self.state.withLock { $0.quota.forgottenCount }
         let result: LoadResult
         do {
-            result = try await self.store.load(name.id) { header in
-                self.changing { $0.admit(number, header) }
+            result = try await self.reading { () async throws(StoreError) in
+                try await self.store.load(name.id) { header in self.changing { $0.admit(number, header) } }
             }
         } catch {
             self.observe(.loadFailed(name.id, error))

@@ -128,7 +128,7 @@ final class Client: @unchecked Sendable {
         // An outage is everybody's; so is the end of the process.
         // What has expired is missing, for whom it belonged to as well.
         guard self.account == Plan.bystander, error.code != .missing, outages == world.store.outageCount,
-            !world.isStopping
+            !world.isStopping, error.code != .unavailable || !world.store.isHardlyBack
         else { return }
         self.witness.fail(.oneOffenderOneVictim, "the bystander's step \(call.step) failed: \(error.code), \(error)")
     }

@@ -114,11 +114,7 @@ final class DurableState: @unchecked Sendable {
         let account = object.header.account
         var record = Record(header: object.header, usage: self.usage { $0.account == account }, values: [], bytes: [])
         for (key, value) in object.values.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-            let start = record.bytes.count
-            record.bytes += key
-            let middle = record.bytes.count
-            record.bytes += value
-            record.values.append(StoredValue(key: start..<middle, stored: middle..<record.bytes.count))
+            record.append(key, value)
         }
         if object.damage == .altered, let last = record.values.last?.stored {
             record.bytes[last.lowerBound + 8] ^= 0x40

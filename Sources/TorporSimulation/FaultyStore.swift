@@ -47,6 +47,10 @@ final class FaultyStore: StateStore, @unchecked Sendable {
 
     var isOut: Bool { self.outageEnd.map { self.clock.now < $0 } ?? false }
 
+    /// Whether an outage ended only just. The engine leaves a store alone that could not be reached, for 2 s at most from
+    /// one trial to the next, and a trial may fail for another reason.
+    var isHardlyBack: Bool { self.outageEnd.map { self.clock.now < $0 + .seconds(10) } ?? false }
+
     // MARK: Faults
 
     private func pauseLength() -> Duration? {

@@ -229,15 +229,11 @@ private struct StoredObject {
     }
 
     func record(usage: AccountUsage) -> Record {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(self.storedBytes + self.values.reduce(0) { $0 + $1.key.count })
-        let values = self.values.map { key, stored in
-            let start = bytes.count
-            bytes += key
-            bytes += stored
-            return StoredValue(key: start..<start + key.count, stored: start + key.count..<bytes.count)
-        }
-        return Record(header: self.header, usage: usage, values: values, bytes: bytes)
+        var record = Record(header: self.header, usage: usage, values: [], bytes: [])
+        record.bytes.reserveCapacity(self.storedBytes + self.values.reduce(0) { $0 + $1.key.count })
+        record.values.reserveCapacity(self.values.count)
+        for (key, stored) in self.values { record.append(key, stored) }
+        return record
     }
 }
 

@@ -57,6 +57,16 @@ package struct Record: Sendable {
         self.values = values
         self.bytes = bytes
     }
+
+    /// Adds a value behind all others.
+    /// - Parameter key: Comes after the keys that are there, byte by byte.
+    package mutating func append(_ key: [UInt8], _ stored: [UInt8]) {
+        let start = self.bytes.count
+        self.bytes += key
+        let middle = self.bytes.count
+        self.bytes += stored
+        self.values.append(StoredValue(key: start..<middle, stored: middle..<self.bytes.count))
+    }
 }
 
 /// One value of a record or of a commit: its key, and its stored form, which the store does not look into.

@@ -88,11 +88,17 @@ struct InspectionTests {
             await fixture.engine.lookAtStore()
             #expect(fixture.engine.storeFaults().count == 1)
             fixture.store.scriptQuarantine(StoreError(.unavailable, "read-only"))
+            // The breaker has opened twice in a row, for 20 ms by now; then a third time.
+            fixture.time.advance(by: .milliseconds(20))
             await fixture.engine.probeStore()
-            #expect(fixture.engine.storeFaults() == [.commitsFail(for: .seconds(11), reason: "read-only")])
+            #expect(
+                fixture.engine.storeFaults() == [.commitsFail(for: .milliseconds(11_020), reason: "read-only")])
+            await fixture.engine.probeStore()
+            #expect(fixture.engine.storeFaults().count == 1, "it is not asked before its time")
+            fixture.time.advance(by: .milliseconds(40))
             await fixture.engine.probeStore()
             #expect(fixture.engine.storeFaults() == [])
-            guard case .storeRecovered(after: .seconds(11))? = fixture.events.all.last else {
+            guard case .storeRecovered(after: .milliseconds(11_060))? = fixture.events.all.last else {
                 Issue.record("nobody was told that the store is back")
                 return
             }

@@ -20,7 +20,8 @@ package struct CircuitBreaker: Sendable {
 
     /// How it stands. The raw names stand in metrics.
     package enum Standing: String, CaseIterable, Sendable {
-        case closed, open, halfOpen
+        case closed, open
+        case halfOpen = "half_open"
     }
 
     /// Goes with a call that was let through, to its end.
@@ -52,6 +53,8 @@ package struct CircuitBreaker: Sendable {
     private var openingsInRow = 0
     /// How often it has opened.
     package private(set) var openings = 0
+    /// When it opened first since it was closed; `nil` while it is closed.
+    package private(set) var failingSince: Instant?
 
     package init(limits: CircuitBreakerLimits = CircuitBreakerLimits()) {
         self.limits = limits
@@ -128,11 +131,13 @@ package struct CircuitBreaker: Sendable {
         let doubled = least * Double(UInt64(1) << UInt64(min(self.openingsInRow, 40)))
         self.openingsInRow += 1
         self.openings += 1
+        self.failingSince = self.failingSince ?? now
         self.change(to: .open(until: now + .nanoseconds(Int64(min(doubled, most) * (1 + jitter) / 2))))
     }
 
     private mutating func close() {
         self.openingsInRow = 0
+        self.failingSince = nil
         self.window.removeAll()
         self.change(to: .closed(failuresInRow: 0))
     }

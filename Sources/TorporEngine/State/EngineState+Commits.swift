@@ -48,6 +48,11 @@ struct Wakes {
 }
 
 extension EngineState {
+    /// What a commit, or a change that stands for one, says of the store.
+    mutating func commitEnded(_ pass: CircuitBreaker.Pass, _ outcome: CircuitBreaker.Outcome, now: Instant) {
+        _ = self.commitBreaker.ended(pass, outcome, now: now, jitter: StoreBreakers.jitter)
+    }
+
     // MARK: Taking a batch
 
     /// Takes changes for a commit, up to so many bytes of keys and values, but at least one object's.

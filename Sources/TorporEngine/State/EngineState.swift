@@ -54,6 +54,10 @@ struct EngineState: ~Copyable {
     private var roomEvictionCount = 0
     /// Whether the store does what it is asked for.
     var health: StoreHealth
+    /// Keep the engine from asking a store that does not answer. They are two, since a store may be read that cannot be
+    /// written.
+    var commitBreaker = CircuitBreaker(limits: StoreBreakers.commits)
+    var readBreaker = CircuitBreaker(limits: StoreBreakers.reads)
     /// What the store has said last of what is stored in all.
     var storeUsage: StoreUsage
     /// How often the committer has taken a step: what does not rise while there is work stands still.

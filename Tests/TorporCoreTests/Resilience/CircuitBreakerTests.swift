@@ -45,6 +45,21 @@ import TorporTestSupport
         #expect(refused == .refused(retryAfter: .seconds(1)))
     }
 
+    @Test func itTellsSinceWhenItHasFailed() {
+        var trial = Trial(CircuitBreakerLimits(failuresMax: 1))
+        #expect(trial.breaker.failingSince == nil)
+        trial.now = 500
+        _ = trial.call(.failure)
+        #expect(trial.breaker.failingSince == Self.at(500))
+        // Trials that fail change nothing about it; one that succeeds ends it.
+        trial.now = 1_500
+        _ = trial.call(.failure)
+        #expect(trial.breaker.failingSince == Self.at(500) && trial.breaker.openings == 2)
+        trial.now = 3_500
+        _ = trial.call(.success)
+        #expect(trial.breaker.failingSince == nil && trial.standing == .closed)
+    }
+
     @Test func whatNobodyCanTellIsNoFailureAndNoSuccess() {
         var trial = Trial(CircuitBreakerLimits(failuresMax: 2))
         let outcomes = [.failure, .unknown, .failure].map { trial.call($0) }

@@ -136,11 +136,7 @@ final class ScriptedStore: StateStore {
         var record = Record(
             header: object.header, usage: self.usageNow(of: object.header.account), values: [], bytes: [])
         for (key, value) in object.values.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-            let start = record.bytes.count
-            record.bytes += key
-            let middle = record.bytes.count
-            record.bytes += value
-            record.values.append(StoredValue(key: start..<middle, stored: middle..<record.bytes.count))
+            record.append(key, value)
         }
         return .found(record)
     }

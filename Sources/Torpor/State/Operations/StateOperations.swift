@@ -25,6 +25,9 @@ package struct StateOperations: Sendable {
     /// Why requests should go elsewhere: what the store has failed at for longer than a second.
     package func storeFaults() -> [String] { self.engine.storeFaults().map { "\($0)" } }
 
+    /// How the breakers of the store stand.
+    package var storeStandings: StoreStandings { self.engine.storeStandings }
+
     /// See ``StateEngine/committerProgress()``.
     package func committerProgress() -> (steps: UInt64, hasWork: Bool) { self.engine.committerProgress() }
 
