@@ -87,8 +87,9 @@ let package = Package(
         .target(
             name: "TorporHTTP",
             dependencies: [
-                "Torpor", "TorporAllocator", "TorporCore", "TorporJSON", "TorporProtocol",
+                "Torpor", "TorporAllocator", "TorporCore", "TorporJSON", "TorporProtocol", "TorporSystem",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -352,8 +353,10 @@ let package = Package(
             dependencies: [
                 "Torpor", "TorporChildren", "TorporCompression", "TorporCore", "TorporEncoding", "TorporEngine",
                 "TorporHosting", "TorporJSON", "TorporProtocol", "TorporSQLite", "TorporStore", "TorporSystem",
-                "TorporTesting", "TorporTestSupport", "TorporUpstream",
+                "TorporTesting", "TorporTestSupport", "TorporUpstream", "TorporUpstreamHTTP",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),

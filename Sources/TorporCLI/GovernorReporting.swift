@@ -45,6 +45,12 @@ enum GovernorReporting {
             }
             scrape.gauge(
                 "torpor_memory_used_bytes", help: "Memory that counts against the limit.", Double(report.usedBytes))
+            scrape.gauge(
+                "torpor_memory_children_bytes", help: "What of that children of hosted servers take.",
+                Double(report.childBytes))
+            scrape.counter(
+                "torpor_governor_ended_children_total", help: "Children ended because memory was short.",
+                Double(report.endedChildren))
             if let limit = report.limitBytes {
                 scrape.gauge("torpor_memory_limit_bytes", help: "What the process may take.", Double(limit))
             }
@@ -63,6 +69,7 @@ enum GovernorReporting {
             "rung_index": .number(JSONNumber(report.rung.index)),
             "limit_bytes": report.limitBytes.map { .number(JSONNumber($0)) } ?? .null,
             "limit_source": .string(governor.limitSource), "used_bytes": .number(JSONNumber(report.usedBytes)),
+            "children_bytes": .number(JSONNumber(report.childBytes)),
             // While nothing is done about memory, how it stands tells more than how that came to be.
             "reason": .string(report.rung == .calm ? report.pressure.reason : report.reason),
             "since_seconds": self.share(

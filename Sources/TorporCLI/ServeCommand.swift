@@ -29,11 +29,7 @@ struct ServeCommand: AsyncParsableCommand {
         let configuration: ServeConfiguration
         let files: ServeFiles
         do {
-            let environment = ProcessEnvironment.all
-            let file = try ConfigurationFile.read(named: self.options.config ?? environment["TORPOR_CONFIG"])
-            configuration = try ServeConfiguration(
-                ConfigurationSources(flags: self.options.given, environment: environment, file: file),
-                command: self.options.command, file: file)
+            configuration = try ServeConfiguration(self.options)
             files = try ServeFiles(configuration)
         } catch {
             throw Failure(error)

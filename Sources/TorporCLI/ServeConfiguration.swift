@@ -27,6 +27,15 @@ struct ServeConfiguration {
 
     var hosting: HostingSettings?
 
+    /// Reads the environment, and the configuration file if there is one.
+    init(_ options: ServeOptions) throws(ConfigurationError) {
+        let environment = ProcessEnvironment.all
+        let file = try ConfigurationFile.read(named: options.config ?? environment["TORPOR_CONFIG"])
+        try self.init(
+            ConfigurationSources(flags: options.given, environment: environment, file: file),
+            command: options.command, file: file)
+    }
+
     /// - Parameters:
     ///   - command: What is hosted, as it was given after `--`.
     ///   - file: The configuration file, if there is one.

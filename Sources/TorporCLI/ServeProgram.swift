@@ -1,5 +1,7 @@
 import Glibc
 import Logging
+import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import Torpor
 import TorporAllocator
@@ -21,12 +23,26 @@ struct ServeProgram {
     /// - Throws: when something could not start, or calls had to be cut short.
     func run() async throws {
         if self.configuration.isStdio { return try await self.runOnStandardStreams() }
+        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.http.eventLoopCount)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await self.listen(on: eventLoops))
+        } catch {
+            outcome = .failure(error)
+        }
+        try await eventLoops.shutdownGracefully()
+        try outcome.get()
+    }
+
+    private func listen(on eventLoops: MultiThreadedEventLoopGroup) async throws {
         let monitor = ProgressMonitor()
         let banner = Banner(configuration)
         var listening = self.configuration.http
         listening.tls = self.files.certificate
         let state = try await self.openState()
-        let hosting = try HostingProgram(self.configuration, state: state, logger: self.logger)
+        // On the same loops, so that a call and its child need not wait for each other's.
+        let hosting = try HostingProgram(
+            self.configuration, state: state, eventLoops: eventLoops, logger: self.logger)
         let server = hosting?.mainServer ?? self.configuration.server.make(version: torporVersion)
         let reporting = StateReporting(state, in: self.registry, logger: self.logger)
         let http = HTTPServer(
@@ -35,8 +51,9 @@ struct ServeProgram {
             sessionLifetime: self.configuration.sessionLifetime, limits: self.configuration.limits,
             streams: self.configuration.streams, state: state,
             environment: DispatcherEnvironment(
-                logger: self.logger, heapBytesOfThread: Allocator.heapBytesOfThread),
-            companion: hosting?.hosting, monitor: monitor,
+                logger: self.logger, coreCount: HTTPConfiguration.coreCount,
+                heapBytesOfThread: Allocator.heapBytesOfThread),
+            companion: hosting?.hosting, eventLoops: eventLoops, monitor: monitor,
             onListening: { port in
                 banner.print(port: port)
                 CodePages.giveBack()
@@ -81,7 +98,8 @@ struct ServeProgram {
     /// Serves one client on standard input and output until it closes its end, or a signal comes.
     private func runOnStandardStreams() async throws {
         let state = try await self.openState()
-        let hosting = try HostingProgram(self.configuration, state: state, logger: self.logger)
+        let hosting = try HostingProgram(
+            self.configuration, state: state, eventLoops: MultiThreadedEventLoopGroup.singleton, logger: self.logger)
         let server = StdioServer(
             hosting?.mainServer ?? self.configuration.server.make(version: torporVersion),
             limits: self.configuration.limits, streams: self.configuration.streams,
@@ -153,6 +171,9 @@ struct ServeProgram {
             "mcp_server_operation_duration_seconds", "Time to answer an operation, by method, tool and kind of error.")
         self.registry.help("mcp_server_session_duration_seconds", "Age of legacy sessions when a client ended them.")
         self.registry.help("torpor_event_loop_lag_seconds", "How late an event loop was, measured once a second.")
+        self.registry.help(
+            "torpor_loop_deferrals_total", "Requests and answers that waited on an event loop while callers took turns."
+        )
         self.registry.collect { scrape in
             let statistics = http.statistics
             scrape.gauge("torpor_connections", help: "Open connections.", Double(statistics.connections))

@@ -11,6 +11,8 @@ package final class Child: Sendable {
         var isBusy = false
         /// Why the family is being ended, when that is for what it took.
         var verdict: ChildEnding?
+        /// What the watch has seen it take last, which is in ``FamilyWatcher/memoryUsed``. In bytes.
+        var counted = 0
         var ending: ChildEnding?
         var waiting: [UnsafeContinuation<ChildEnding, Never>] = []
     }
@@ -168,12 +170,20 @@ extension Child {
 
     private func measure(_ processes: [Int32], _ tree: ProcessTree, isBusy: Bool, now: Instant) {
         let resident = ByteCount(tree.bytes(ofEach: processes, counting: .resident) ?? 0)
-        var action = self.state.withLock { $0.watch.looked(resident: resident, isBusy: isBusy, now: now) }
+        var action = self.state.withLock { state in
+            if state.ending == nil { self.count(resident.bytes, &state) }
+            return state.watch.looked(resident: resident, isBusy: isBusy, now: now)
+        }
         if action == .weigh {
             let exact = tree.bytes(ofEach: processes, counting: .proportional).map { ByteCount($0) }
             action = self.state.withLock { $0.watch.weighed(exact, resident: resident) }
         }
         if case .end(let used) = action { self.end(for: .overMemory(used: used, cap: self.limits.memory)) }
+    }
+
+    private func count(_ bytes: Int, _ state: inout State) {
+        self.warden.watcher.countMemory(bytes - state.counted)
+        state.counted = bytes
     }
 
     private func end(for verdict: ChildEnding) {
@@ -211,6 +221,7 @@ extension Child {
     private func finish(_ ending: ChildEnding) {
         let waiting = self.state.withLock { state in
             state.ending = ending
+            self.count(0, &state)
             defer { state.waiting = [] }
             return state.waiting
         }

@@ -17,14 +17,25 @@ public struct Principal: Hashable, Sendable {
 extension Principal {
     /// Byte for byte: subjects that merely look alike are different.
     public static func == (left: Principal, right: Principal) -> Bool {
-        left.subject.utf8.elementsEqual(right.subject.utf8) && left.issuer.utf8.elementsEqual(right.issuer.utf8)
+        Self.areEqual(left.subject, right.subject) && Self.areEqual(left.issuer, right.issuer)
+    }
+
+    private static func areEqual(_ left: String, _ right: String) -> Bool {
+        left.utf8Span.span.withUnsafeBytes { left in
+            right.utf8Span.span.withUnsafeBytes { right in
+                left.count == right.count && left.elementsEqual(right)
+            }
+        }
     }
 
     public func hash(into hasher: inout Hasher) {
-        for part in [self.subject, self.issuer] {
-            hasher.combine(part.utf8.count)
-            for byte in part.utf8 { hasher.combine(byte) }
-        }
+        Self.hash(self.subject, into: &hasher)
+        Self.hash(self.issuer, into: &hasher)
+    }
+
+    private static func hash(_ part: String, into hasher: inout Hasher) {
+        hasher.combine(part.utf8.count)
+        part.utf8Span.span.withUnsafeBytes { hasher.combine(bytes: $0) }
     }
 }
 

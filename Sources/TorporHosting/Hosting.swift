@@ -39,14 +39,16 @@ package final class Hosting: ServerCompanion {
         }
     }
 
-    private struct State {
+    struct State {
         var servers: [HostedServer] = []
         var areas: [String: FolderArea] = [:]
         /// What remote servers are reached by; made for the first of them.
         var client: HTTPUpstreamClient?
         var isRunning = false
         var hasEnded = false
-        var retiring: [Task<Void, Never>] = []
+        /// What is asked of all servers while memory is short.
+        var idleFactor = 1.0
+        var startsRetryAfter: Duration?
     }
 
     /// How often folders are stored that could not be before.
@@ -54,10 +56,14 @@ package final class Hosting: ServerCompanion {
 
     package let settings: Settings
     package let warden: Warden
+    /// What goes on beside the servers, to the end.
+    package let tasks = TaskScope()
+    /// Servers that have been replaced, and end when their calls have.
+    private let retiring = TaskScope()
     private let engine: StateEngine
     private let eventLoops: any EventLoopGroup
     private let logger: Logger
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     /// Takes milliseconds: starts the warden.
     /// - Throws: ``HostingError``.
@@ -101,14 +107,10 @@ package final class Hosting: ServerCompanion {
             return ChildLauncher(
                 settings.name, command, startTimeout: settings.limits.startTimeout,
                 retention: self.settings.retention, warden: self.warden,
-                area: try self.area(of: settings.name, command.folder), eventLoops: self.eventLoops,
+                area: try self.area(of: settings.name), eventLoops: self.eventLoops,
                 environment: self.settings.environment, caches: self.settings.cachePath,
                 hidden: self.settings.hiddenPaths, logger: self.logger)
         case .remote(let remote):
-            guard remote.transport == .http else {
-                throw HostingError(
-                    "\(settings.name): the transport of 2024-11-05 (sse) is not spoken to remote servers; use http")
-            }
             do throws(UpstreamError) {
                 return try RemoteLauncher(
                     settings.name, remote, startTimeout: settings.limits.startTimeout, client: { self.client },
@@ -129,19 +131,15 @@ package final class Hosting: ServerCompanion {
         }
     }
 
-    /// Where the folders of a server lie. A server that is set anew has the place that it had.
-    private func area(of name: String, _ folder: HostedServerSettings.Folder?) throws(HostingError) -> FolderArea {
+    /// Where the folders of a server lie. A server that is set anew has the place that it had; how large they may be
+    /// holds from when it begins.
+    private func area(of name: String) throws(HostingError) -> FolderArea {
         if let area = self.state.withLock({ $0.areas[name] }) { return area }
-        var limits = FolderLimits()
-        if let folder {
-            limits.bytesMax = folder.bytesMax
-            limits.entriesMax = folder.filesMax
-        }
         // An error is that of the place within, which says what to do.
         mkdir(self.settings.folderPath, 0o700)
         do throws(FolderError) {
             let area = try FolderArea(
-                "\(self.settings.folderPath)/\(name)", store: FolderStore(self.engine, limits: limits))
+                "\(self.settings.folderPath)/\(name)", store: FolderStore(self.engine))
             self.state.withLock { $0.areas[name] = area }
             return area
         } catch {
@@ -167,18 +165,15 @@ package final class Hosting: ServerCompanion {
             return (begun, ended)
         }
         for server in begun { self.begin(server) }
-        guard !ended.isEmpty else { return }
         // Calls that run go on.
         let grace = self.settings.callTimeout
-        let retiring = Task {
-            await withDiscardingTaskGroup { group in
-                for server in ended { group.addTask { await server.end(grace: grace) } }
-            }
-        }
-        self.state.withLock { $0.retiring.append(retiring) }
+        for server in ended { self.retiring.begin { await server.end(grace: grace) } }
     }
 
     private func begin(_ server: HostedServer) {
+        let (factor, retryAfter) = self.state.withLock { ($0.idleFactor, $0.startsRetryAfter) }
+        server.host.shortenIdle(to: factor)
+        if server.host.keepsProcesses { server.host.refuseStarts(retryAfter: retryAfter) }
         server.begin()
         // So that it is known early whether it starts at all, and nobody waits for its lists later.
         server.readLists()
@@ -193,35 +188,31 @@ package final class Hosting: ServerCompanion {
             return state.servers
         }
         for server in servers { self.begin(server) }
-        let sweeping = Task { await self.sweep() }
+        self.tasks.begin { await self.sweep() }
         let result: Result<Void, any Error>
         do {
             result = .success(try await serve())
         } catch {
             result = .failure(error)
         }
-        sweeping.cancel()
-        await sweeping.value
         await self.end()
         try result.get()
     }
 
     /// Ends all children, saves their folders, and ends the warden.
     private func end() async {
-        let (servers, retiring) = self.state.withLock { state in
+        let servers = self.state.withLock { state in
             state.isRunning = false
             state.hasEnded = true
-            defer {
-                state.retiring = []
-                state.servers = []
-            }
-            return (state.servers, state.retiring)
+            defer { state.servers = [] }
+            return state.servers
         }
+        await self.tasks.end()
         let grace = self.settings.grace
         await withDiscardingTaskGroup { group in
             for server in servers { group.addTask { await server.end(grace: grace) } }
         }
-        for task in retiring { await task.value }
+        await self.retiring.finish()
         await self.warden.close()
         // Nothing is open any more that could be closed badly.
         try? await self.state.withLock { $0.client.take() }?.shutdown()

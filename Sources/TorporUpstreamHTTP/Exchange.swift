@@ -206,20 +206,7 @@ final class Exchange: HTTPClientResponseDelegate, @unchecked Sendable {
         guard !self.isOver else { return }
         self.isOver = true
         self.noteSent()
-        self.transport.ended(self, Self.translate(error, hasBegun: self.body.hasBegun))
-    }
-
-    private static func translate(_ error: any Error, hasBegun: Bool) -> UpstreamError {
-        if let error = error as? HTTPClientError {
-            switch error {
-            case .getConnectionFromPoolTimeout:
-                return UpstreamError(.overloaded, "All connections to the server are in use. Try again.")
-            case .connectTimeout: return UpstreamError(.unavailable, "The server does not take a connection in time.")
-            default: break
-            }
-        }
-        if hasBegun { return UpstreamError(.ended, "The connection broke before the answer was complete.") }
-        return UpstreamError(.unavailable, "The server cannot be reached, or broke the connection off.")
+        self.transport.ended(self, UpstreamError(transport: error, hasBegun: self.body.hasBegun))
     }
 
     /// Why the server did not do what it was asked to. What it says as JSON-RPC goes the way of answers.
@@ -228,23 +215,15 @@ final class Exchange: HTTPClientResponseDelegate, @unchecked Sendable {
         if code == 404, self.session != nil {
             return UpstreamError(.sessionLost, "The server has forgotten its session.")
         }
-        if code == 401 || code == 403 {
-            return UpstreamError(
-                .unauthorized, "The server answers with status \(code): it wants credentials, or others.")
-        }
-        if let number, let answer = RefusalBody.answer(bytes, to: number) {
+        if case .request(_, isInitialize: true) = self.purpose { self.transport.refused(initialize: self.status) }
+        if code != 401, code != 403, let number, let answer = RefusalBody.answer(bytes, to: number) {
             self.deliver(answer)
             return nil
         }
-        switch code {
-        case 408, 429, 502, 503, 504:
-            return UpstreamError(.unavailable, "The server answers with status \(code): it cannot serve now.")
-        case 300...399:
-            return UpstreamError(.refused, "The server answers with status \(code); give the URL that it leads to.")
-        case 200...299:
+        guard !(200...299).contains(code) else {
             return UpstreamError(.refused, "The server answers neither with JSON nor with an event stream.")
-        default: return UpstreamError(.refused, "The server answers with status \(code).")
         }
+        return UpstreamError(status: self.status)
     }
 }
 

@@ -40,6 +40,7 @@ package final class HTTPTransport: UpstreamTransport {
     let eventLoop: any EventLoop
     let loop: NIOLoopBoundBox<Loop>
     private let unsentBytes = Mutex(0)
+    private let isOlder = Atomic<Bool>(false)
     private let isClosed: EventLoopPromise<Void>
 
     package let hasStreams = true
@@ -151,17 +152,24 @@ package final class HTTPTransport: UpstreamTransport {
         return headers
     }
 
-    var ownHeaders: HTTPHeaders {
-        var headers = HTTPHeaders(self.settings.headers.map { ($0.name, $0.value) })
-        if let token = self.settings.bearerToken { headers.add(name: "Authorization", value: "Bearer \(token)") }
-        return headers
-    }
+    var ownHeaders: HTTPHeaders { self.settings.ownHeaders }
 
     /// The revision, from that on that has a header for it, and the session.
     func addSession(_ revision: ProtocolRevision, to headers: inout HTTPHeaders) {
         if revision >= .v2025_06_18 { headers.add(name: "MCP-Protocol-Version", value: revision.rawValue) }
         guard revision.era == .legacy, let session = self.loop.value.session else { return }
         headers.add(name: "Mcp-Session-Id", value: session)
+    }
+
+    // MARK: An older server
+
+    /// Whether the server has answered `initialize` as one of 2024-11-05 would, which takes no POST where it has its
+    /// stream: ``TwoEndpointTransport`` may reach it (2025-03-26, transports, backwards compatibility).
+    package var mayBeOlder: Bool { self.isOlder.load(ordering: .relaxed) }
+
+    /// The server has refused `initialize`.
+    func refused(initialize status: HTTPResponseStatus) {
+        if [400, 404, 405].contains(status.code) { self.isOlder.store(true, ordering: .relaxed) }
     }
 
     // MARK: Receiving

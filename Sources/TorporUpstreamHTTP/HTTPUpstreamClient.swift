@@ -41,6 +41,13 @@ package final class HTTPUpstreamClient: Sendable {
         HTTPTransport(self, settings, on: eventLoop)
     }
 
+    /// The same to a server of 2024-11-05, whose stream is at the URL.
+    package func twoEndpointTransport(
+        to settings: HTTPUpstreamSettings, on eventLoop: any EventLoop
+    ) -> TwoEndpointTransport {
+        TwoEndpointTransport(self, settings, on: eventLoop)
+    }
+
     /// Closes all connections. Transports are closed before.
     package func shutdown() async throws { try await self.http.shutdown() }
 

@@ -1,3 +1,4 @@
+import NIOHTTP1
 package import TorporUpstream
 
 /// Where a remote MCP server is, and what requests to it carry.
@@ -57,6 +58,13 @@ package struct HTTPUpstreamSettings: Sendable {
     var host: String {
         let afterScheme = self.url.drop { $0 != ":" }.dropFirst(3)
         return (self.url.prefix(5) + "/" + afterScheme.prefix { !"/?#".contains($0) }).lowercased()
+    }
+
+    /// What every request carries.
+    var ownHeaders: HTTPHeaders {
+        var headers = HTTPHeaders(self.headers.map { ($0.name, $0.value) })
+        if let bearerToken { headers.add(name: "Authorization", value: "Bearer \(bearerToken)") }
+        return headers
     }
 
     private static let reserved: Set<String> = [

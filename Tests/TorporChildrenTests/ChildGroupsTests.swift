@@ -228,6 +228,19 @@ import TorporSystem
         #expect(tree.root.names(in: "/m") == ["other"])
     }
 
+    @Test func oneThatIsClosedAgainLeavesTheGroupsOfTheNext() throws {
+        let tree = try Tree(["/m/x": ""])
+        let place = ChildGroups.Place(version: .one, memory: "/m", processes: nil, needsLeaf: false)
+        let first = try ChildGroups.open(place, root: tree.root).get()
+        first.close()
+        let second = try ChildGroups.open(place, root: tree.root).get()
+        #expect(second.tops == first.tops)
+        first.close()
+        #expect(tree.root.names(in: second.tops[0]) == [])
+        second.close()
+        #expect(tree.root.names(in: "/m") == ["x"])
+    }
+
     @Test func twoTorporsOfOneProcessHaveGroupsOfTheirOwn() throws {
         let tree = try Tree(["/m/x": ""])
         let place = ChildGroups.Place(version: .one, memory: "/m", processes: nil, needsLeaf: false)

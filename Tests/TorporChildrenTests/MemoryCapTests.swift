@@ -89,6 +89,36 @@ import TorporSystem
     }
 
     @Test(.enabled(if: python != nil, "python3 is not installed"))
+    func whatAllChildrenTakeIsTheirSumAndNothingOnceTheyHaveEnded() async throws {
+        let script = """
+
+            import sys
+            held = bytearray(b"x") * (50 << 20)
+            print("up", flush=True)
+            sys.stdin.readline()
+            """
+
+        try await Self.withEachKind { warden in
+            #expect(warden.memoryUsed < .mebibytes(1))
+            var children: [Child] = []
+            for _ in 0..<2 {
+                let child = try await warden.start(try Self.command(script, memory: .mebibytes(200)))
+                #expect(child.line() == "up")
+                // A watch looks when it is time to; groups need none.
+                _ = child.look(warden.watcher.tree, now: .now + .seconds(10))
+                children.append(child)
+            }
+            let used = warden.memoryUsed
+            #expect(used > .mebibytes(100) && used < .mebibytes(200), "\(warden.cap.kind): \(used)")
+            for child in children {
+                child.closeStreams()
+                #expect(await child.ending == .exited(status: 0))
+            }
+            #expect(warden.memoryUsed < .mebibytes(4), "\(warden.cap.kind): \(warden.memoryUsed)")
+        }
+    }
+
+    @Test(.enabled(if: python != nil, "python3 is not installed"))
     func whatAChildTakesIsTold() async throws {
         let script = """
             import sys

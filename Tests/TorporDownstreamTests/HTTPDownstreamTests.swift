@@ -233,14 +233,7 @@ private func downstreamError(
     _ code: DownstreamError.Code, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: () async throws -> Void
 ) async -> DownstreamError? {
-    do {
-        try await body()
-        Issue.record("nothing was thrown", sourceLocation: sourceLocation)
-    } catch let error as DownstreamError {
-        #expect(error.code == code, "\(error)", sourceLocation: sourceLocation)
-        return error
-    } catch {
-        Issue.record("\(error) was thrown", sourceLocation: sourceLocation)
-    }
-    return nil
+    let error = await #expect(throws: DownstreamError.self, sourceLocation: sourceLocation) { try await body() }
+    #expect(error?.code == code, sourceLocation: sourceLocation)
+    return error
 }

@@ -322,16 +322,9 @@ private func downstreamError(
     _ code: DownstreamError.Code, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: () async throws -> Void
 ) async -> DownstreamError? {
-    do {
-        try await body()
-        Issue.record("nothing was thrown", sourceLocation: sourceLocation)
-    } catch let error as DownstreamError {
-        #expect(error.code == code, "\(error)", sourceLocation: sourceLocation)
-        return error
-    } catch {
-        Issue.record("\(error) was thrown", sourceLocation: sourceLocation)
-    }
-    return nil
+    let error = await #expect(throws: DownstreamError.self, sourceLocation: sourceLocation) { try await body() }
+    #expect(error?.code == code, sourceLocation: sourceLocation)
+    return error
 }
 
 extension DownstreamGate.Figures {
@@ -356,7 +349,7 @@ private final class Place: Sendable {
     var reading: MetricsReading { self.registry.reading() }
     var states: [String: Double] {
         Dictionary(
-            uniqueKeysWithValues: self.reading.totals(of: "torpor_downstream_breaker", by: "state").map { ($0, $1) })
+            uniqueKeysWithValues: self.reading.totals(of: "torpor_breaker", by: "state").map { ($0, $1) })
     }
 
     func total(_ name: String, by label: String, _ value: String) -> Double? {

@@ -1,9 +1,11 @@
+import Glibc
 import Logging
 import Synchronization
 import Testing
 import Torpor
 import TorporCore
 import TorporEngine
+import TorporSystem
 
 @testable import Torpor
 
@@ -16,7 +18,9 @@ import TorporEngine
         let memory: Memory
         let clock: Clock
 
-        init(_ server: MCPServer, queueTimeout: Duration = .seconds(10)) {
+        init(
+            _ server: MCPServer, queueTimeout: Duration = .seconds(10), children: (any GovernedChildren)? = nil
+        ) {
             let (memory, clock) = (Memory(), Clock())
             self.memory = memory
             self.clock = clock
@@ -37,7 +41,7 @@ import TorporEngine
                     trim: {
                         memory.trims.add(1, ordering: .relaxed)
                         return 0
-                    },
+                    }, children: children,
                     now: { Instant(nanoseconds: clock.nanoseconds.load(ordering: .relaxed)) },
                     sleep: { _ in throw CancellationError() }),
                 logger: environment.logger)
@@ -84,6 +88,31 @@ import TorporEngine
         let trims = Atomic<Int>(0)
     }
 
+    /// Children that take 50 bytes each, of which some are idle.
+    private final class Children: GovernedChildren {
+        struct Told: Equatable {
+            var idleFactors: [Double] = []
+            var startsRetryAfter: [Duration?] = []
+            var endings = 0
+        }
+        let idle = Atomic(0)
+        let busy = Atomic(0)
+        let leaving = Atomic(0)
+        let told = Mutex(Told())
+
+        var memoryUsed: ByteCount { ByteCount((self.idleCount + self.busy.load(ordering: .relaxed)) * 50) }
+        var idleCount: Int { self.idle.load(ordering: .relaxed) }
+        var memoryLeaving: ByteCount { ByteCount(self.leaving.load(ordering: .relaxed) * 50) }
+        func shortenIdle(to factor: Double) { self.told.withLock { $0.idleFactors.append(factor) } }
+        func refuseStarts(retryAfter: Duration?) { self.told.withLock { $0.startsRetryAfter.append(retryAfter) } }
+        func endIdle(bytes: Int, atMost countMax: Int) -> (count: Int, bytes: Int) {
+            self.told.withLock { $0.endings += 1 }
+            let count = min(self.idleCount, countMax, (bytes + 49) / 50)
+            self.idle.subtract(count, ordering: .relaxed)
+            return (count, count * 50)
+        }
+    }
+
     private final class Clock: Sendable { let nanoseconds = Atomic<Int64>(1_000_000_000) }
 
     private final class TaskCarrier: CallCarrier {
@@ -102,6 +131,71 @@ import TorporEngine
         await governed.pass(40, using: 100)
         #expect(governed.governor.report.rung == .calm)
         #expect(governed.governor.report.usedBytes == 100 && governed.governor.report.limitBytes == 1_000)
+    }
+
+    @Test func idleChildrenEndWhileMemoryIsShortAndAreLeftAloneOtherwise() async {
+        let children = Children()
+        children.idle.store(8, ordering: .relaxed)
+        children.busy.store(2, ordering: .relaxed)
+        let governed = Governed(fixtureServer(), children: children)
+        await governed.pass(30, using: 690)
+        #expect(children.told.withLock { $0 } == Children.Told())
+        #expect(governed.governor.report.childBytes == 500)
+        // The first rung: idle timeouts are shorter. The second: 780 is 100 above its exit, which two make up for.
+        await governed.pass(using: 780)
+        #expect(children.told.withLock { $0 } == Children.Told(idleFactors: [0.25]))
+        await governed.pass(using: 780)
+        #expect(children.idleCount == 6)
+        #expect(governed.governor.report.endedChildren == 2)
+        #expect(governed.governor.report.freedBytes[.evictColdest] == 100)
+        // They are on their way out.
+        children.leaving.store(2, ordering: .relaxed)
+        await governed.pass(using: 780)
+        #expect(children.told.withLock { $0.endings } == 1)
+        // Pressure eases: idle timeouts are as before.
+        children.leaving.store(0, ordering: .relaxed)
+        await governed.pass(20, using: 500)
+        #expect(governed.governor.report.rung == .calm)
+        #expect(children.told.withLock { $0 } == Children.Told(idleFactors: [0.25, 1], endings: 1))
+        #expect(children.idleCount == 6)
+    }
+
+    @Test func busyChildrenAreNotEndedHoweverShortMemoryIs() async {
+        let children = Children()
+        children.busy.store(12, ordering: .relaxed)
+        let governed = Governed(fixtureServer(), children: children)
+        await governed.pass(100, using: 1_000)
+        #expect(children.told.withLock { $0.endings } == 0 && children.busy.load(ordering: .relaxed) == 12)
+        // No more are started, and that is all: the process goes on.
+        #expect(governed.governor.report.rung == .refuseLoads)
+        #expect(children.told.withLock { $0.startsRetryAfter } == [.seconds(5)])
+        await governed.pass(30, using: 500)
+        #expect(children.told.withLock { $0.startsRetryAfter } == [.seconds(5), nil])
+    }
+
+    @Test func whatChildrenTakeIsCountedOnce() throws {
+        let children = Children()
+        children.busy.store(1 << 24, ordering: .relaxed)
+        // Of no control group's limit: what the process takes, and what they take.
+        let apart = MemoryMeter.machine(explicit: .gibibytes(4), children: children)
+        let alone = MemoryMeter.machine(explicit: .gibibytes(4))
+        let difference = try #require(apart.used()).bytes - (try #require(alone.used())).bytes
+        #expect(abs(difference - 50 << 24) < 64 << 20)
+        // Of a control group's: the kernel has counted them.
+        var template = Array("/tmp/torpor-governor-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        let folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        defer {
+            unlink("\(folder)/memory.stat")
+            rmdir(folder)
+        }
+        let file = try #require(fopen("\(folder)/memory.stat", "w"))
+        fputs("anon 600000000\nfile 5\nshmem 1000\n", file)
+        fclose(file)
+        let group = ControlGroup(version: .two, folders: [folder], root: .machine)
+        let limit = MemoryLimit(
+            bytes: ByteCount(900_000_000), whole: ByteCount(1_000_000_000), origin: .controlGroup(group))
+        #expect(MemoryMeter(limit, children: children).used() == ByteCount(600_001_000))
     }
 
     @Test func handlersBeginOneByOneWhileMemoryIsShort() async throws {

@@ -39,7 +39,7 @@ import TorporCore
             self.world.nanoseconds.add(time.wholeNanoseconds, ordering: .relaxed)
         }
 
-        func pass(_ operation: Operation) -> Task<CallTurn.End, Never> { Task { await self.brake.pass(operation) } }
+        func pass(_ operation: Operation) -> Task<CallWaitEnd, Never> { Task { await self.brake.pass(operation) } }
 
         func untilWaiting(_ count: Int) async {
             while self.brake.waitingCount != count, !Task.isCancelled { await Task.yield() }

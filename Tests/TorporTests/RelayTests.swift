@@ -1,5 +1,8 @@
+import Dispatch
+import Logging
 import Synchronization
 import Testing
+import TorporCore
 import TorporTesting
 
 @testable import Torpor
@@ -12,10 +15,19 @@ import TorporTesting
         let catalogue = Mutex<Catalogue?>(nil)
         let ended = Mutex<[UInt128]>([])
         private let script: @Sendable (RelayedRequest) async throws -> JSONValue
+        /// What holds back what is offered, if anything does.
+        private let starting: (@Sendable () async throws -> Void)?
 
-        init(_ script: @escaping @Sendable (RelayedRequest) async throws -> JSONValue) { self.script = script }
+        init(
+            starting: (@Sendable () async throws -> Void)? = nil,
+            _ script: @escaping @Sendable (RelayedRequest) async throws -> JSONValue
+        ) {
+            self.starting = starting
+            self.script = script
+        }
 
         func untilOffered() async throws {
+            try await self.starting?()
             guard let catalogue = self.catalogue.withLock({ $0 }) else {
                 throw Refusal(503, .internalError, "The server cannot be started.", retryAfterSeconds: 7)
             }
@@ -26,8 +38,11 @@ import TorporTesting
             Array(try await self.script(request).text.utf8)
         }
         func prepareOffer() {}
-        func listens(to uris: Set<String>, _ request: RelayedRequest) -> @Sendable () -> Void { {} }
-        func sessionEnded(_ session: UInt128) { self.ended.withLock { $0.append(session) } }
+        func listens(to uris: Set<String>, _ request: RelayedRequest, as listener: UInt128) -> @Sendable () -> Void {
+            {}
+        }
+        func rootsChanged(in session: UInt128) {}
+        func sessionEnded(_ session: UInt128, account: AccountID?) { self.ended.withLock { $0.append(session) } }
     }
 
     private static let tool: JSONValue = [
@@ -35,9 +50,10 @@ import TorporTesting
     ]
 
     private static func relayed(
+        starting: (@Sendable () async throws -> Void)? = nil,
         _ script: @escaping @Sendable (RelayedRequest) async throws -> JSONValue
     ) -> (MCPServer, ScriptedRelay) {
-        let relay = ScriptedRelay(script)
+        let relay = ScriptedRelay(starting: starting, script)
         let server = RelayedServer(relay, name: "hosted", version: "1")
         relay.server.withLock { $0 = server }
         var catalogue = Catalogue(implementation: Implementation(name: "foreign", version: "7"))
@@ -179,6 +195,233 @@ import TorporTesting
             let session = try await client.openSession(.v2025_11_25)
             _ = try await session.endSession()
             #expect(relay.ended.withLock { $0 }.count == 1)
+        }
+    }
+
+    // MARK: First requests, which wait for what is offered
+
+    /// A server that offers nothing until the gate `offer` is opened, and whose calls talk and wait for `answer`.
+    private static func starting(_ gate: Gate) -> MCPServer {
+        Self.relayed(starting: { try await gate.wait(for: "offer") }) { request in
+            try await request.call.progress(1, total: 2, "half")
+            try await request.call.log(.error, "a word")
+            try await gate.wait(for: "answer")
+            return ["content": [["type": "text", "text": "done"]]]
+        }.0
+    }
+
+    private static let talkingCall: JSONObject = [
+        "name": "any tool", "_meta": ["progressToken": "mine", "io.modelcontextprotocol/logLevel": "debug"],
+    ]
+
+    /// Sends a client's first request, and lets the server offer what it has once that waits for it.
+    private func first<Result: Sendable>(
+        _ gate: Gate, _ send: @Sendable () async throws -> Result
+    ) async throws -> Result {
+        async let result = send()
+        await gate.arrival(of: "offer")
+        gate.open("offer")
+        return try await result
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func aFirstRequestSpeaksBeforeItsAnswer(over transport: TestTransport) async throws {
+        let gate = Gate()
+        try await withTestClient(Self.starting(gate), over: transport) { client in
+            try await self.first(gate) {
+                try await client.stream(client.makeRequest("tools/call", Self.talkingCall)) { stream in
+                    #expect(stream.headers["content-type"] == "text/event-stream")
+                    let progress = try await stream.nextMessage()
+                    #expect(progress["params"]?["progressToken"] == "mine" && progress["params"]?["message"] == "half")
+                    let word = try await stream.nextMessage()
+                    #expect(word["params"]?["data"] == "a word")
+                    await gate.arrival(of: "answer")
+                    gate.open("answer")
+                    let answer = try await stream.nextMessage()
+                    #expect(answer["result"]?["content"]?[0]?["text"] == "done")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func theFirstRequestOfASessionAfterARestartSpeaksBeforeItsAnswer(over transport: TestTransport) async throws {
+        let (keys, gate) = (SealingKeys.perProcess(), Gate())
+        var options = TestOptions()
+        options.keys = keys
+        let id = try await withTestClient(Self.relayed { try Self.echo($0) }.0, over: transport, options: options) {
+            try await $0.openSession().sessionID
+        }
+        try await withTestClient(Self.starting(gate), over: transport, options: options) { client in
+            let session = client.under(.v2025_11_25).inSession(id)
+            try await self.first(gate) {
+                try await session.stream(session.makeRequest("tools/call", Self.talkingCall)) { stream in
+                    let said = [try await stream.nextMessage(), try await stream.nextMessage()]
+                    #expect(said.map { $0["method"] } == ["notifications/progress", "notifications/message"])
+                    await gate.arrival(of: "answer")
+                    gate.open("answer")
+                    let answer = try await stream.nextMessage()
+                    #expect(answer["result"]?["content"]?[0]?["text"] == "done")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func aFirstInitializeKeepsItsSessionID(over transport: TestTransport) async throws {
+        let gate = Gate()
+        try await withTestClient(Self.starting(gate), over: transport) { client in
+            let session = try await self.first(gate) { try await client.openSession() }
+            #expect(session.sessionID != nil)
+            #expect(try await session.request("tools/list").result?["tools"] == .array([Self.tool]))
+        }
+    }
+
+    // MARK: Where it runs
+
+    /// Runs tasks on a queue, and knows whether it does.
+    private final class Loop: TaskExecutor {
+        private static let key = DispatchSpecificKey<Bool>()
+        private let queue = DispatchQueue(label: "loop")
+
+        init() { self.queue.setSpecific(key: Self.key, value: true) }
+
+        static var isCurrent: Bool { DispatchQueue.getSpecific(key: self.key) == true }
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            self.queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        }
+    }
+
+    /// Makes a call of `size` bytes whose result has `resultSize`, on a loop if it may.
+    /// - Returns: Whether it may, and whether its answer was written there.
+    private static func places(size: Int, resultSize: Int) async throws -> (mayRunOnLoop: Bool, isWrittenThere: Bool) {
+        let more = JSONValue.string(String(repeating: "x", count: resultSize))
+        let (server, relay) = Self.relayed { _ in ["content": [], "more": more] }
+        try await relay.untilOffered()
+        let isLastOnLoop = Mutex(false)
+        var environment = DispatcherEnvironment(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let clock = environment.monotonicNanoseconds
+        // The last look at the clock is when the answer has been written.
+        environment.monotonicNanoseconds = {
+            isLastOnLoop.withLock { $0 = Loop.isCurrent }
+            return clock()
+        }
+        let dispatcher = Dispatcher(
+            server: server, sessions: SessionAuthority(keys: .perProcess(), lifetime: .seconds(60), service: nil),
+            environment: environment)
+        let text = String(repeating: "x", count: size)
+        let request = """
+            {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"any tool","arguments":{"a":"\(text)"},"_meta":{
+            "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}
+            """
+        guard case .call(let call) = dispatcher.dispatch(IncomingMessage(bytes: Array(request.utf8))) else {
+            throw MCPError(.internalError, "it is refused")
+        }
+        guard case .reply(let reply) = await Task(executorPreference: Loop(), operation: { await call.run() }).value,
+            reply.body.count > resultSize
+        else { throw MCPError(.internalError, "it is not answered") }
+        return (call.mayRunOnLoop, isLastOnLoop.withLock { $0 })
+    }
+
+    @Test func onlyWhatIsSmallIsCarriedOverOnALoop() async throws {
+        let small = try await Self.places(size: 1_000, resultSize: 1_000)
+        #expect(small.mayRunOnLoop && small.isWrittenThere)
+        let largeRequest = try await Self.places(size: 40_000, resultSize: 1_000)
+        #expect(!largeRequest.mayRunOnLoop)
+        let largeResult = try await Self.places(size: 1_000, resultSize: 40_000)
+        #expect(largeResult.mayRunOnLoop && !largeResult.isWrittenThere)
+    }
+
+    /// Dispatches the first request of a server, which has to wait.
+    private static func deferred(_ text: String, _ server: MCPServer) throws -> PendingCall {
+        let dispatcher = Dispatcher(
+            server: server, sessions: SessionAuthority(keys: .perProcess(), lifetime: .seconds(60), service: nil),
+            environment: DispatcherEnvironment(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+        let message = IncomingMessage(bytes: Array(text.utf8), acceptsStreams: true)
+        guard case .call(let call) = dispatcher.dispatch(message) else {
+            throw MCPError(.internalError, "it does not wait")
+        }
+        return call
+    }
+
+    @Test func noStreamIsOpenedForWhatMayYetNeedAHeader() async throws {
+        let gate = Gate()
+        let call = try Self.deferred(
+            #"""
+            {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},
+            "clientInfo":{"name":"test","version":"1"}}}
+            """#, Self.starting(gate))
+        async let end = call.run()
+        await gate.arrival(of: "offer")
+        call.openStream()
+        #expect(call.stream == nil)
+        gate.open("offer")
+        guard case .reply(let reply) = await end else {
+            Issue.record("it is answered by a stream")
+            return
+        }
+        #expect(reply.status == 200 && reply.sessionID != nil)
+    }
+
+    /// By which its connection is kept alive while it has nothing to say.
+    @Test func aSilentFirstRequestHasAStreamOnceItRuns() async throws {
+        let gate = Gate()
+        let (server, _) = Self.relayed(starting: { try await gate.wait(for: "offer") }) { _ in
+            try await gate.wait(for: "answer")
+            return ["content": []]
+        }
+        let call = try Self.deferred(
+            #"""
+            {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"any tool","_meta":{
+            "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}
+            """#, server)
+        let carrier = KeepingCarrier()
+        async let end = call.run(over: carrier, as: 7)
+        await gate.arrival(of: "offer")
+        call.openStream()
+        #expect(call.stream == nil)
+        gate.open("offer")
+        await gate.arrival(of: "answer")
+        call.openStream()
+        #expect(call.stream != nil && carrier.opened.withLock { $0 } == [7])
+        gate.open("answer")
+        guard case .streamed = await end else {
+            Issue.record("it is not answered by the stream")
+            return
+        }
+    }
+
+    /// Keeps which calls have opened a stream.
+    private final class KeepingCarrier: CallCarrier {
+        let opened = Mutex<[UInt64]>([])
+
+        func open(_ stream: MessageStream, of call: UInt64) { self.opened.withLock { $0.append(call) } }
+        func cancel(_ call: UInt64) {}
+    }
+
+    @Test(arguments: TestTransport.allCases)
+    func aFirstRequestWhoseClientHasGoneIsNotCarriedOut(over transport: TestTransport) async throws {
+        let gate = Gate()
+        let (givenUp, giveUp) = AsyncStream.makeStream(of: Void.self)
+        let (server, _) = Self.relayed(
+            starting: {
+                do {
+                    try await gate.wait(for: "offer")
+                } catch {
+                    giveUp.yield()
+                    throw error
+                }
+            }, { try Self.echo($0) })
+        try await withTestClient(server, over: transport) { client in
+            let request = Task { try await client.request("tools/call", ["name": "any tool"]) }
+            await gate.arrival(of: "offer")
+            request.cancel()
+            for await _ in givenUp { break }
+            // Lets it go on if it was not cancelled after all.
+            gate.open("offer")
+            _ = await request.result
         }
     }
 }

@@ -7,7 +7,7 @@ import TorporCore
 /// turns. Counts return to zero on every path.
 final class CallGate: Sendable {
     private struct State {
-        var queue: FairQueue<Caller, CallTurn>
+        var queue: FairQueue<Caller, Turn<CallWaitEnd>>
         var rates: RateTable<Caller>?
     }
 
@@ -16,7 +16,7 @@ final class CallGate: Sendable {
     private let shed = ShedCounters()
     private let waits = Timer(label: "torpor_call_queue_seconds")
     /// What calls that begin at once are given, so that they allocate nothing.
-    private static let noTurn = CallTurn()
+    private static let noTurn = Turn<CallWaitEnd>()
 
     init(limits: CallLimits) {
         self.limits = limits
@@ -51,8 +51,8 @@ final class CallGate: Sendable {
 
     /// A place in the queue.
     struct Wait {
-        let turn: CallTurn
-        let ticket: FairQueue<Caller, CallTurn>.Ticket
+        let turn: Turn<CallWaitEnd>
+        let ticket: FairQueue<Caller, Turn<CallWaitEnd>>.Ticket
         let since: Instant
     }
 
@@ -61,7 +61,7 @@ final class CallGate: Sendable {
     /// - Returns: What it has to wait for; `nil` when it runs.
     func enter(_ message: IncomingMessage, now: Instant, mayWait: Bool = true) throws(Refusal) -> Wait? {
         let (entry, turn, isFull) = self.state.withLock { state in
-            let turn = state.queue.hasRoom ? Self.noTurn : CallTurn()
+            let turn = state.queue.hasRoom ? Self.noTurn : Turn()
             let isFull =
                 state.queue.runningTotal >= self.limits.callsMax
                 && (state.queue.waitingTotal >= self.limits.queuedMax || !mayWait)
@@ -79,7 +79,7 @@ final class CallGate: Sendable {
     }
 
     /// Waits for a turn, until it has come or the task is cancelled.
-    func wait(_ wait: Wait, now: @Sendable () -> Int64) async -> CallTurn.End {
+    func wait(_ wait: Wait, now: @Sendable () -> Int64) async -> CallWaitEnd {
         let end = await withTaskCancellationHandler {
             await wait.turn.wait()
         } onCancel: {
@@ -147,6 +147,16 @@ final class CallGate: Sendable {
             503, .internalError, "The server is short of memory and begins no call now. Try again in a few seconds.",
             retryAfterSeconds: 5)
     }
+}
+
+/// How a call's wait to run has ended.
+enum CallWaitEnd: Sendable {
+    /// It runs from now on, and counts as running.
+    case begun
+    /// It has waited for as long as it may.
+    case expired
+    /// Nobody wants it any more.
+    case cancelled
 }
 
 /// Requests that were refused, by reason.

@@ -71,9 +71,11 @@ extension Dispatcher {
         _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64, session: SessionToken?,
         _ body: @escaping @Sendable () async throws -> Dispatch
     ) throws(Refusal) -> Dispatch {
+        // A modern client that goes away meanwhile has cancelled it.
+        let revision = envelope.params.meta.isModern ? .v2026_07_28 : session?.revision ?? .newestLegacy
         let operation = Operation(
-            message: message, envelope: envelope, method: .other, revision: session?.revision ?? .newestLegacy,
-            session: session, startNanoseconds: start)
+            message: message, envelope: envelope, method: .other, revision: revision, session: session,
+            startNanoseconds: start)
         let wait = try self.gate.enter(message, now: Instant(nanoseconds: start))
         return .call(
             PendingCall(
@@ -108,11 +110,16 @@ extension Dispatcher {
             // Over HTTP a modern request is cancelled by closing its stream; no notification is defined.
             if envelope.params.meta.isModern, message.channel == nil { return Reply(status: 202) }
             let session = try self.session(of: message, standing, batch: batch)
-            if RequestMethod(envelope.method, in: bytes) == .cancelled,
-                let holder = message.channel?.holder ?? session,
-                let key = RequestKey(envelope.params.member("requestId", in: bytes), in: bytes)
-            {
-                self.cancel(key, of: holder, reason: envelope.params.member("reason", in: bytes).string(in: bytes))
+            switch RequestMethod(envelope.method, in: bytes) {
+            case .cancelled:
+                if let holder = message.channel?.holder ?? session,
+                    let key = RequestKey(envelope.params.member("requestId", in: bytes), in: bytes)
+                {
+                    self.cancel(key, of: holder, reason: envelope.params.member("reason", in: bytes).string(in: bytes))
+                }
+            case .rootsListChanged:
+                if let session { self.relayed?.relay.rootsChanged(in: session.id) }
+            default: break
             }
             return Reply(status: 202)
         } catch {
@@ -200,15 +207,16 @@ extension Dispatcher {
             guard let session = try self.session(of: standing) else {
                 throw Refusal(400, .invalidRequest, "DELETE ends a session; it needs Mcp-Session-Id.")
             }
-            guard let state = self.state else { return .reply(self.end(session)) }
+            guard let state = self.state else { return .reply(self.end(session, account: .anonymous(0))) }
+            let account = state.account(of: message)
             let operation = Operation(
                 message: message, envelope: Envelope(), method: .other, revision: session.revision, session: session,
                 startNanoseconds: start)
             return try self.runLater(operation) {
-                let name = ObjectName(StateObjectID(bits: session.id), .session, account: state.account(of: message))
+                let name = ObjectName(StateObjectID(bits: session.id), .session, account: account)
                 do {
                     try await state.engine.delete(name, tombstone: max(session.expiry, self.environment.wallTime()))
-                    return self.end(session)
+                    return self.end(session, account: account)
                 } catch {
                     return self.refuse(self.refusal(for: error, of: operation, name: "session"))
                 }
@@ -219,11 +227,11 @@ extension Dispatcher {
     }
 
     /// Ends what a session holds in memory.
-    private func end(_ session: SessionToken) -> Reply {
+    private func end(_ session: SessionToken, account: AccountID) -> Reply {
         let now = self.environment.wallTime()
         guard self.sessions.end(session, now: now) else { return self.refuse(.sessionNotFound) }
         self.held.end(session.id)
-        self.relayed?.relay.sessionEnded(session.id)
+        self.relayed?.relay.sessionEnded(session.id, account: account)
         OperationMetrics.recordSession(now.since(session.created))
         return Reply(status: 204)
     }

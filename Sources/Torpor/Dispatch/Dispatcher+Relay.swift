@@ -67,15 +67,20 @@ extension Dispatcher {
         }
         try self.prepareToAsk(operation)
         let request = RelayedRequest(Call(operation, self, name: name))
-        return try self.runLater(operation) { [tool] in
+        return try self.runLater(operation, mayRunOnLoop: operation.bytes.count <= Self.loopBytesMax) { [tool] in
             do {
                 let result = try await server.relay.answer(request)
-                return try self.finish(operation, result, tool?.meter)
+                guard result.count > Self.loopBytesMax else {
+                    return try self.finish(operation, result, tool?.meter)
+                }
+                return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    try await self.finishElsewhere(operation, result, tool?.meter)
+                }
             } catch {
                 if let reply = self.inputRequired(operation) { return reply }
                 // For the model to read.
                 if let error = error as? ToolError, operation.method == .toolsCall {
-                    return self.finish(operation, ToolResult([.text(error.message)], isError: true), tool?.meter)
+                    return self.finish(operation, tool: tool?.meter, ToolResult([.text(error.message)], isError: true))
                 }
                 guard let refusal = error as? Refusal else {
                     return self.fail(
@@ -86,16 +91,14 @@ extension Dispatcher {
         }
     }
 
-    private func finish(_ operation: Operation, _ result: ToolResult, _ tool: ToolMeter?) -> Reply {
-        self.finish(operation, tool: tool, error: result.isError ? "tool_error" : nil) { writer in
-            writer.beginObject()
-            writer.key("content")
-            writer.beginArray()
-            for block in result.content { block.write(to: &writer, for: operation.revision) }
-            writer.endArray()
-            writer.member("isError", result.isError)
-            self.end(&writer, operation)
-        }
+    /// Bytes of a request, and of a result, that are carried over on an event loop: some ten microseconds' work. What is
+    /// larger would keep others waiting there.
+    static let loopBytesMax = 32 << 10
+
+    @concurrent private func finishElsewhere(
+        _ operation: Operation, _ result: [UInt8], _ tool: ToolMeter?
+    ) async throws -> Reply {
+        try self.finish(operation, result, tool)
     }
 
     /// The answer that carries a foreign server's result.

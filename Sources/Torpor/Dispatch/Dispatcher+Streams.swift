@@ -1,4 +1,5 @@
 import Synchronization
+import TorporCore
 
 extension Dispatcher {
     /// The stream of what a call says before its answer, opened at the first use.
@@ -108,7 +109,7 @@ extension Dispatcher {
         try listening.begin(filter)
         if !filter.uris.isEmpty, let relay = self.relayed?.relay {
             let request = RelayedRequest(Call(operation, self, name: operation.method.name.description))
-            listening.whenOver(relay.listens(to: filter.uris, request))
+            listening.whenOver(relay.listens(to: filter.uris, request, as: listening.listener))
         }
         self.record(operation, tool: nil, error: nil)
         return .stream(OpenStream(stream: stream, after: nil, listening: listening))
@@ -173,6 +174,8 @@ package final class Listening: Sendable {
     private let operation: Operation
     private let stream: MessageStream
     private let number: UInt64
+    // In two words; see ``StateObjectID``.
+    private let listenerID: StateObjectID
     /// What is to be done when it is over.
     private let farewell = Mutex<(@Sendable () -> Void)?>(nil)
 
@@ -181,7 +184,11 @@ package final class Listening: Sendable {
         self.operation = operation
         self.stream = stream
         self.number = dispatcher.table.changes.reserveNumber()
+        self.listenerID = StateObjectID(bits: dispatcher.environment.randomBits())
     }
+
+    /// By which a foreign server tells it from others.
+    fileprivate var listener: UInt128 { self.listenerID.bits }
 
     private var id: [UInt8] { Array(self.operation.bytes[self.operation.envelope.id.sourceRange]) }
 
@@ -201,7 +208,7 @@ package final class Listening: Sendable {
                 retryAfterSeconds: 1)
         }
         let (stream, number, id) = (self.stream, self.number, self.id)
-        self.dispatcher.table.changes.subscribe(number, filter) { change in
+        self.dispatcher.table.changes.subscribe(number, filter, as: self.listener) { change in
             let isTold = stream.offer(
                 change.message(subscription: id), key: ChangeKey(subscriber: number, name: change.name))
             // Without room for the notice the subscription ends, so that its client begins anew and misses nothing.

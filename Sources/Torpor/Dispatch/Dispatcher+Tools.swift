@@ -129,8 +129,12 @@ extension Dispatcher {
             let refusal = Refusal(200, .internalError, "The server failed at this call; its log says why.")
             return self.fail(operation, tool: tool.meter, refusal)
         }
-        return self.finish(operation, tool: tool.meter, error: result.isError ? "tool_error" : nil, capacity: 384) {
-            writer in
+        return self.finish(operation, tool: tool.meter, result)
+    }
+
+    /// The answer that carries a tool's result, as it is.
+    func finish(_ operation: Operation, tool: ToolMeter?, _ result: ToolResult) -> Reply {
+        self.finish(operation, tool: tool, error: result.isError ? "tool_error" : nil, capacity: 384) { writer in
             writer.beginObject()
             writer.key("content")
             writer.beginArray()

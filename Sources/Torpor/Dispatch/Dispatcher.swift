@@ -38,7 +38,8 @@ package final class Dispatcher: Sendable {
             server: server, sessions: sessions, limits: limits, streams: streams, state: state,
             environment: environment, gate: CallGate(limits: limits), brake: brake,
             handlers: HandlerPool(
-                heapBytesOfThread: environment.heapBytesOfThread, isTight: { brake.isTight },
+                coreCount: environment.coreCount, heapBytesOfThread: environment.heapBytesOfThread,
+                isTight: { brake.isTight },
                 noteHeld: { Self.note($0, $1, brake, limits, environment.logger) }),
             listens: ListenGate(listensMax: streams.listensMax), streamBudget: ByteBudget(streams.totalMax))
     }
@@ -68,9 +69,13 @@ package final class Dispatcher: Sendable {
         self.handlers = handlers
         self.listens = listens
         self.streamBudget = streamBudget
+        let relay: (any Relay)? = if case .relayed(let server) = server.source { server.relay } else { nil }
         self.held = SessionTable(
             limits: streams, feed: server.table.changes, announces: server.source.announces,
-            forget: { id, expiry in _ = sessions.end(id, expiry: expiry, now: environment.wallTime()) })
+            forget: { id, expiry in
+                guard sessions.end(id, expiry: expiry, now: environment.wallTime()) else { return }
+                relay?.sessionEnded(id, account: nil)
+            })
         self.inlineNanosecondsMax = limits.inlineDurationMax.wholeNanoseconds
         self.environment = environment
     }
@@ -362,12 +367,15 @@ package final class Dispatcher: Sendable {
     }
 
     /// Admits a call that runs off the event loop.
-    func runLater(_ operation: Operation, _ body: @escaping @Sendable () async -> Reply) throws(Refusal) -> Dispatch {
+    func runLater(
+        _ operation: Operation, mayRunOnLoop: Bool = false, _ body: @escaping @Sendable () async -> Reply
+    ) throws(Refusal) -> Dispatch {
         // A batch waits for its calls, so that they must not wait for others that wait for their batches.
         let wait = try self.gate.enter(
             operation.message, now: Instant(nanoseconds: operation.startNanoseconds), mayWait: operation.batch == nil)
         self.hold(operation)
-        return .call(PendingCall(dispatcher: self, operation: operation, wait: wait, body: body))
+        return .call(
+            PendingCall(dispatcher: self, operation: operation, wait: wait, mayRunOnLoop: mayRunOnLoop, body: body))
     }
 
     /// A call has returned.

@@ -1,5 +1,6 @@
 package import Logging
 package import Tracing
+import TorporSystem
 
 /// How many calls run and wait at once, and how often one caller may send. Reaching a limit is answered at once, with the
 /// time after which to try again.
@@ -76,6 +77,8 @@ package struct DispatcherEnvironment: Sendable {
     /// Names this process to itself in what clients bring back.
     package var worker: UInt32
     package var logger: Logger
+    /// How many jobs of handlers run at once. At least one.
+    package var coreCount: Int
     /// The bytes of heap that the calling thread has taken, less what it has given back, so far; `nil` where the
     /// allocator does not count them. Tells which call holds most.
     package var heapBytesOfThread: (@Sendable () -> Int)?
@@ -87,7 +90,7 @@ package struct DispatcherEnvironment: Sendable {
         wallTime: @escaping @Sendable () -> WallTime = SystemTime.wallTime,
         randomBits: @escaping @Sendable () -> UInt128 = { UInt128.random(in: .min ... .max) },
         worker: UInt32 = UInt32.random(in: .min ... .max), logger: Logger,
-        heapBytesOfThread: (@Sendable () -> Int)? = nil,
+        coreCount: Int = Processors.count, heapBytesOfThread: (@Sendable () -> Int)? = nil,
         tracer: (any Tracer)? = DispatcherEnvironment.bootstrappedTracer
     ) {
         self.monotonicNanoseconds = monotonicNanoseconds
@@ -95,6 +98,7 @@ package struct DispatcherEnvironment: Sendable {
         self.randomBits = randomBits
         self.worker = worker
         self.logger = logger
+        self.coreCount = coreCount
         self.heapBytesOfThread = heapBytesOfThread
         self.tracer = tracer
     }

@@ -52,7 +52,7 @@ package final class HandlerPool: Sendable {
     ///   - isTight: Whether memory is so short that no further threads run beside those that take long.
     ///   - noteHeld: Told before and after each job what its call holds of the heap, if that is counted. In bytes.
     init(
-        coreCount: Int = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+        coreCount: Int,
         now: @escaping @Sendable () -> Int64 = SystemTime.monotonicNanoseconds,
         heapBytesOfThread: (@Sendable () -> Int)? = nil, isTight: @escaping @Sendable () -> Bool = { false },
         noteHeld: @escaping @Sendable (Int, Operation) -> Void = { _, _ in }

@@ -52,6 +52,7 @@ extension Dispatcher {
     /// Ends a channel: its calls are cancelled, its questions stay without an answer, its subscriptions end.
     package func close(_ channel: MessageChannel) {
         self.held.end(channel.holder.id)
+        if channel.session != nil { self.relayed?.relay.sessionEnded(channel.holder.id, account: nil) }
         channel.output.end()
     }
 

@@ -6,6 +6,9 @@ package struct PendingCall: Sendable {
     let operation: Operation
     /// Where its task prefers to run.
     package let executor: CallExecutor
+    /// Whether its task may as well run where its answer is written: it does little but wait for a foreign server, and no
+    /// handler of anybody runs in it.
+    package let mayRunOnLoop: Bool
     /// What it waits for before it runs.
     private let wait: CallGate.Wait?
     private let body: @Sendable () async -> Dispatch
@@ -14,7 +17,7 @@ package struct PendingCall: Sendable {
 
     /// A call whose handler is `body`.
     init(
-        dispatcher: Dispatcher, operation: Operation, wait: CallGate.Wait? = nil,
+        dispatcher: Dispatcher, operation: Operation, wait: CallGate.Wait? = nil, mayRunOnLoop: Bool = false,
         body: @escaping @Sendable () async -> Reply
     ) {
         self.dispatcher = dispatcher
@@ -22,6 +25,7 @@ package struct PendingCall: Sendable {
         self.executor = dispatcher.handlers.begin(operation)
         self.wait = wait
         self.body = { .reply(await body()) }
+        self.mayRunOnLoop = mayRunOnLoop
         self.isDeferred = false
     }
 
@@ -35,8 +39,12 @@ package struct PendingCall: Sendable {
         self.executor = dispatcher.handlers.begin(operation)
         self.wait = wait
         self.body = next
+        self.mayRunOnLoop = false
         self.isDeferred = true
     }
+
+    /// Who has called, when that is known.
+    package var principal: Principal? { self.operation.message.principal }
 
     /// The call runs in this task.
     package func runs(in task: Task<Void, Never>) {

@@ -9,7 +9,18 @@ package import TorporCore
 /// It holds a ``DownstreamStateMachine`` and carries out what that decides. Each place that was taken is given back on
 /// every path, and each call that waits is started or refused once.
 package final class DownstreamGate: Sendable {
-    typealias Machine = DownstreamStateMachine<Caller, DownstreamTurn>
+    typealias Machine = DownstreamStateMachine<Caller, Turn<WaitEnd>>
+
+    /// How a call's wait for its turn has ended.
+    enum WaitEnd: Sendable {
+        /// It has a place, which is to be given back.
+        case started(Machine.Pass)
+        case refused(Machine.Refusal)
+        /// It has waited for as long as it may.
+        case expired
+        /// Nobody wants it any more.
+        case cancelled
+    }
 
     package let name: String
     package let limits: DownstreamLimits
@@ -73,9 +84,9 @@ package final class DownstreamGate: Sendable {
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let pass = try await self.enter(caller)
-        let isOver = Flag()
+        let isOver = Atomic(false)
         let result = await withTaskGroup(of: Result<Value, any Error>?.self) { group in
-            group.addTask {
+            group.addTask { @Sendable in
                 do {
                     return .success(
                         try await self.tries(pass, caller, isRetryable, logger, isOver, judge, body))
@@ -83,10 +94,10 @@ package final class DownstreamGate: Sendable {
                     return .failure(error)
                 }
             }
-            group.addTask {
+            group.addTask { @Sendable in
                 // Cancelled when the run has ended, or nobody waits for it any more.
                 guard (try? await self.time.sleep(self.limits.durationMax)) != nil else { return nil }
-                isOver.set()
+                isOver.store(true, ordering: .releasing)
                 return nil
             }
             while let event = await group.next() {
@@ -94,7 +105,7 @@ package final class DownstreamGate: Sendable {
                     group.cancelAll()
                     return event
                 }
-                if isOver.isSet { group.cancelAll() }
+                if isOver.load(ordering: .acquiring) { group.cancelAll() }
             }
             preconditionFailure("a run has an end")
         }
@@ -103,7 +114,7 @@ package final class DownstreamGate: Sendable {
 
     /// Runs `body` until it has succeeded or may not be tried again.
     private func tries<Value: Sendable>(
-        _ pass: Machine.Pass, _ caller: Caller, _ isRetryable: Bool, _ logger: Logger, _ isOver: Flag,
+        _ pass: Machine.Pass, _ caller: Caller, _ isRetryable: Bool, _ logger: Logger, _ isOver: borrowing Atomic<Bool>,
         _ judge: @Sendable (any Error) -> DownstreamVerdict, _ body: @Sendable () async throws -> Value
     ) async throws -> Value {
         var pass = pass
@@ -117,7 +128,7 @@ package final class DownstreamGate: Sendable {
                 self.ended(pass, .success, since: begin, logger)
                 return value
             } catch {
-                if isOver.isSet {
+                if isOver.load(ordering: .acquiring) {
                     self.ended(pass, .timedOut, since: begin, logger)
                     throw DownstreamError(timedOut: self.name, after: self.limits.durationMax)
                 }
@@ -139,7 +150,7 @@ package final class DownstreamGate: Sendable {
                 pass = try await self.enter(caller)
             } catch let error {
                 // There is no other try: the failure is the answer, unless nobody wants one.
-                if error is CancellationError, !isOver.isSet { throw error }
+                if error is CancellationError, !isOver.load(ordering: .acquiring) { throw error }
                 throw failure
             }
         }
@@ -166,7 +177,7 @@ package final class DownstreamGate: Sendable {
     /// - Returns: What is to be given back with ``ended(_:_:since:_:)``.
     private func enter(_ caller: Caller) async throws -> Machine.Pass {
         try Task.checkCancellation()
-        let turn = DownstreamTurn()
+        let turn = Turn<WaitEnd>()
         let entry = self.change { machine, now -> Machine.Entry in
             let entry = machine.enter(turn, from: caller, now: now)
             // Where nobody may wait, it is not for what this caller has waiting.
@@ -193,7 +204,7 @@ package final class DownstreamGate: Sendable {
         }
     }
 
-    private func wait(_ turn: DownstreamTurn, _ ticket: Machine.Ticket) async -> DownstreamTurn.End {
+    private func wait(_ turn: Turn<WaitEnd>, _ ticket: Machine.Ticket) async -> WaitEnd {
         await withTaskCancellationHandler {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -210,7 +221,7 @@ package final class DownstreamGate: Sendable {
     }
 
     /// Ends a wait, unless its turn has come meanwhile.
-    private func leaveQueue(_ turn: DownstreamTurn, _ ticket: Machine.Ticket, _ end: DownstreamTurn.End) {
+    private func leaveQueue(_ turn: Turn<WaitEnd>, _ ticket: Machine.Ticket, _ end: WaitEnd) {
         let item = self.change { machine, _ in machine.cancel(ticket) }
         item?.end(end)
     }

@@ -55,7 +55,8 @@ struct DownstreamMetrics: Sendable {
         self.retries = Counter(label: "torpor_downstream_retries_total", dimensions: [place], factory: factory)
         self.breakers = Self.each { standing in
             Meter(
-                label: "torpor_downstream_breaker", dimensions: [place, ("state", standing.label)], factory: factory)
+                label: "torpor_breaker",
+                dimensions: [("kind", "downstream"), ("name", name), ("state", standing.rawValue)], factory: factory)
         }
         self.refusals = Self.each { reason in
             Counter(
@@ -93,8 +94,4 @@ struct DownstreamMetrics: Sendable {
         self.breakers[old.breaker]?.decrement(by: 1)
         self.breakers[new.breaker]?.increment(by: 1)
     }
-}
-
-extension CircuitBreaker.Standing {
-    fileprivate var label: String { self == .halfOpen ? "half_open" : self.rawValue }
 }

@@ -24,7 +24,7 @@ package final class MemoryBrake: Sendable {
 
     private struct Waiting {
         let number: UInt64
-        let turn: CallTurn
+        let turn: Turn<CallWaitEnd>
         let since: Instant
         let handler: Handler
     }
@@ -87,8 +87,8 @@ package final class MemoryBrake: Sendable {
     package var waitingCount: Int { self.state.withLock { $0.waiting.count } }
 
     /// Waits until the handler of a call may begin.
-    /// - Returns: How the wait ended; after ``CallTurn/End/begun`` the end of the call is to be told with ``ended()``.
-    func pass(_ operation: Operation) async -> CallTurn.End {
+    /// - Returns: How the wait ended; after ``CallWaitEnd/begun`` the end of the call is to be told with ``ended()``.
+    func pass(_ operation: Operation) async -> CallWaitEnd {
         if self.passesAtOnce() { return .begun }
         let now = self.now()
         let handler = Handler(operation)
@@ -97,7 +97,7 @@ package final class MemoryBrake: Sendable {
             if self.begins(handler, &state, now: now) { return (nil, false) }
             state.nextNumber += 1
             let wait = Waiting(
-                number: state.nextNumber, turn: CallTurn(), since: Instant(nanoseconds: now), handler: handler)
+                number: state.nextNumber, turn: Turn(), since: Instant(nanoseconds: now), handler: handler)
             state.waiting.append(wait)
             self.isRelaxed.store(false, ordering: .relaxed)
             return (wait, false)
@@ -151,8 +151,8 @@ package final class MemoryBrake: Sendable {
     package func release() {
         guard self.waitingCount > 0 else { return }
         let now = self.now()
-        let begun = self.state.withLock { state -> [CallTurn] in
-            var begun: [CallTurn] = []
+        let begun = self.state.withLock { state -> [Turn<CallWaitEnd>] in
+            var begun: [Turn<CallWaitEnd>] = []
             var index = 0
             while index < state.waiting.count {
                 if self.begins(state.waiting[index].handler, &state, now: now) {
@@ -168,7 +168,7 @@ package final class MemoryBrake: Sendable {
 
     /// Ends the wait of calls that have waited for as long as they may.
     func expire(now: Instant) {
-        let expired = self.state.withLock { state -> [CallTurn] in
+        let expired = self.state.withLock { state -> [Turn<CallWaitEnd>] in
             self.forget(&state, now: now)
             let count = state.waiting.prefix { $0.since + self.waitMax <= now }.count
             defer { state.waiting.removeFirst(count) }

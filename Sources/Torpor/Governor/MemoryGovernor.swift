@@ -14,17 +14,20 @@ package final class MemoryGovernor: Sendable {
         /// Gives back to the system what the allocator keeps for use again; returns how many bytes. May take a second for
         /// each 10 GiB.
         package var trim: @Sendable () -> Int
+        /// The children of hosted servers, if there are any.
+        package var children: (any GovernedChildren)?
         package var now: @Sendable () -> Instant
         /// Suspends for so long; throws `CancellationError`.
         package var sleep: @Sendable (Duration) async throws -> Void
 
         package init(
-            meter: MemoryMeter, trim: @escaping @Sendable () -> Int,
+            meter: MemoryMeter, trim: @escaping @Sendable () -> Int, children: (any GovernedChildren)? = nil,
             now: @escaping @Sendable () -> Instant = { Instant(nanoseconds: SystemTime.monotonicNanoseconds()) },
             sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
         ) {
             self.meter = meter
             self.trim = trim
+            self.children = children
             self.now = now
             self.sleep = sleep
         }
@@ -37,6 +40,8 @@ package final class MemoryGovernor: Sendable {
 
     private struct State {
         var machine: GovernorStateMachine
+        /// What children were told last.
+        var startsRetryAfter: Duration?
         var drainReason: String?
         var drainWaiter: CheckedContinuation<String?, Never>?
         var hasEnded = false
@@ -112,6 +117,7 @@ package final class MemoryGovernor: Sendable {
         let decision = self.state.withLock { $0.machine.read(readings, now: now) }
         if let change = decision.change { self.note(change) }
         self.dispatcher.state?.engine.admit(decision.admission)
+        self.admitChildren(decision)
         for action in decision.actions { await self.carryOut(action) }
         // Memory may have been given back since the last pass.
         self.dispatcher.brake.release()
@@ -124,7 +130,26 @@ package final class MemoryGovernor: Sendable {
         return PressureReadings(
             stateBusy: ByteCount(held), stateIdle: ByteCount(max(0, resident - held)),
             stateMax: engine?.limits.memory.residentMax ?? ByteCount(1), memoryUsed: meter.used() ?? ByteCount(0),
-            memoryMax: meter.limit, stall: meter.stall())
+            memoryMax: meter.limit, stall: meter.stall(), children: self.childReadings())
+    }
+
+    private func childReadings() -> ChildReadings {
+        guard let children = self.environment.children else { return ChildReadings() }
+        // Asked for only while children may be ended for it.
+        let mayEnd = self.state.withLock { $0.machine.rung > .calm }
+        return ChildReadings(
+            used: children.memoryUsed, leaving: mayEnd ? children.memoryLeaving : ByteCount(0),
+            idleCount: children.idleCount)
+    }
+
+    private func admitChildren(_ decision: GovernorDecision) {
+        guard let children = self.environment.children else { return }
+        let retryAfter = decision.admission.admitsChildren ? nil : decision.retryAfter
+        let isNew = self.state.withLock { state in
+            defer { state.startsRetryAfter = retryAfter }
+            return state.startsRetryAfter != retryAfter
+        }
+        if isNew { children.refuseStarts(retryAfter: retryAfter) }
     }
 
     private func carryOut(_ action: GovernorAction) async {
@@ -134,6 +159,7 @@ package final class MemoryGovernor: Sendable {
             let freed = self.dispatcher.state?.engine.evict(bytes: bytes) ?? 0
             self.dispatcher.state?.engine.giveMemoryBack()
             self.freed(freed, by: .evictColdest)
+        case .endChildren(let bytes, let countMax): self.endChildren(bytes: bytes, atMost: countMax)
         case .trim: self.freed(await self.trim(), by: .trim)
         case .cancelLargest: self.freed(self.cancelLargest(), by: .cancelLargest)
         case .drain(let reason):
@@ -142,7 +168,21 @@ package final class MemoryGovernor: Sendable {
         }
     }
 
+    private func endChildren(bytes: Int, atMost countMax: Int) {
+        guard let ended = self.environment.children?.endIdle(bytes: bytes, atMost: countMax), ended.count > 0 else {
+            return
+        }
+        self.state.withLock { $0.machine.endedChildren(ended.count, freeing: ended.bytes) }
+        self.logger.info(
+            "children that nobody uses are ended for lack of memory",
+            metadata: [
+                "children": "\(ended.count)", "held": "\(ByteCount(ended.bytes).roundedText)",
+                "reason": "\(self.report.pressure.reason)",
+            ])
+    }
+
     private func shortenIdle(by factor: Double) -> Int {
+        self.environment.children?.shortenIdle(to: factor)
         guard let engine = self.dispatcher.state?.engine else { return 0 }
         let freed = engine.shortenIdleTimeout(to: factor < 1 ? engine.limits.idleTimeout * factor : nil)
         engine.giveMemoryBack()

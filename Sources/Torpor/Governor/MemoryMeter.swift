@@ -1,5 +1,5 @@
 package import TorporCore
-import TorporSystem
+package import TorporSystem
 
 /// What the process may take of memory, and takes.
 package struct MemoryMeter: Sendable {
@@ -29,15 +29,27 @@ package struct MemoryMeter: Sendable {
     }
 
     /// This machine's: by an explicit limit, that of the control group, or the machine's memory.
-    package static func machine(explicit: ByteCount?) -> MemoryMeter {
+    /// - Parameter children: The children there are. Their groups have been made before.
+    package static func machine(explicit: ByteCount?, children: (any GovernedChildren)? = nil) -> MemoryMeter {
         let group = ControlGroup.current()
-        let stall: @Sendable () -> Double? = { group?.memoryStall }
-        guard let limit = MemoryLimit.derive(explicit: explicit) else {
-            return MemoryMeter(limit: nil, source: "no limit is known", used: { Self.resident }, stall: stall)
+        return MemoryMeter(.derive(explicit: explicit), children: children, stall: { group?.memoryStall })
+    }
+
+    /// What counts against a limit.
+    ///
+    /// A control group's use is what the kernel counts, and children are in it: their own groups lie below. Where the
+    /// limit is none of a group's, what children take is added to what the process takes.
+    package init(
+        _ limit: MemoryLimit?, children: (any GovernedChildren)?, stall: @escaping @Sendable () -> Double? = { nil }
+    ) {
+        let apart: @Sendable () -> ByteCount? = {
+            Self.resident.map { ByteCount($0.bytes + (children?.memoryUsed.bytes ?? 0)) }
         }
-        return MemoryMeter(
-            limit: limit.bytes, source: limit.source, used: { limit.used(processTree: { Self.resident }) },
-            stall: stall)
+        guard let limit else {
+            self.init(limit: nil, source: "no limit is known", used: apart, stall: stall)
+            return
+        }
+        self.init(limit: limit.bytes, source: limit.source, used: { limit.used(processTree: apart) }, stall: stall)
     }
 
     private static var resident: ByteCount? { ProcessMemory.residentBytes.map { ByteCount($0) } }

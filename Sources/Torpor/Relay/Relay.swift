@@ -1,4 +1,5 @@
 import Synchronization
+package import TorporCore
 
 /// Carries requests to a foreign server, and its answers back.
 package protocol Relay: Sendable {
@@ -16,11 +17,17 @@ package protocol Relay: Sendable {
     func prepareOffer()
 
     /// A client of the modern era listens to resources. Returns at once.
+    /// - Parameter listener: By which it is named in ``RelayedServer/announceUpdate(of:to:)``.
     /// - Returns: To be called when it does not any more.
-    func listens(to uris: Set<String>, _ request: RelayedRequest) -> @Sendable () -> Void
+    func listens(to uris: Set<String>, _ request: RelayedRequest, as listener: UInt128) -> @Sendable () -> Void
 
-    /// A client has ended its session: nothing of it is needed any more. Returns at once.
-    func sessionEnded(_ session: UInt128)
+    /// A client of the legacy era says that its roots have changed. Returns at once.
+    func rootsChanged(in session: UInt128)
+
+    /// A session has ended, by its client or to make room: nothing of it is needed any more, and nothing that is kept
+    /// for it. Returns at once.
+    /// - Parameter account: Whose session it was, if that is known.
+    func sessionEnded(_ session: UInt128, account: AccountID?)
 }
 
 /// A server that answers by a ``Relay``: what it offers is known once it has said so, and may change.
@@ -58,8 +65,12 @@ package final class RelayedServer: Sendable {
         }
     }
 
-    /// What is read at a URI has changed.
-    package func announceUpdate(of uri: String) { self.changes.publish(.resource(uri)) }
+    /// What is read at a URI has changed, for some of those who asked for it.
+    /// - Parameter listeners: Ids of sessions, and those of ``Relay/listens(to:_:as:)``. Others may read something else
+    ///   at the same URI, and must not learn of this.
+    package func announceUpdate(of uri: String, to listeners: Set<StateObjectID>) {
+        self.changes.publish(.resource(uri), to: listeners)
+    }
 }
 
 /// Where a server's table comes from.
@@ -123,6 +134,8 @@ package struct RelayedRequest: Sendable {
     package var method: RequestMethod { self.operation.method }
     /// The legacy session that it belongs to, if any.
     package var session: UInt128? { self.operation.session?.id }
+    /// When that session ends at the latest.
+    package var sessionEnd: WallTime? { self.operation.session?.expiry }
     /// The client's address; `nil` when there is none.
     package var address: String? { self.operation.message.address }
     package var isModern: Bool { self.operation.isModern }

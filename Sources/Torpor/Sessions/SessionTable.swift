@@ -316,7 +316,9 @@ package final class SessionTable: Sendable {
         case (nil, false):
             let number = self.feed.reserveNumber()
             state.sessions[session]?.subscriber = number
-            self.feed.subscribe(number, filter) { [weak self] change in self?.deliver(change, to: session) }
+            self.feed.subscribe(number, filter, as: session) { [weak self] change in
+                self?.deliver(change, to: session)
+            }
         case (let number?, true):
             self.feed.unsubscribe(number)
             state.sessions[session]?.subscriber = nil

@@ -1,4 +1,5 @@
 import Synchronization
+import TorporCore
 
 /// Something about a server that clients may want to hear of when it changes.
 public enum ServerChange: Hashable, Sendable {
@@ -91,7 +92,12 @@ package final class ChangeFeed: Sendable {
         var isEmpty: Bool { self.kinds.isEmpty && self.uris.isEmpty }
     }
 
-    private struct Subscriber { var filter: Filter; let deliver: @Sendable (ServerChange) -> Void }
+    private struct Subscriber {
+        var filter: Filter
+        // In two words; see ``StateObjectID``.
+        let listener: StateObjectID
+        let deliver: @Sendable (ServerChange) -> Void
+    }
 
     private struct State {
         var subscribers: [UInt64: Subscriber] = [:]
@@ -113,10 +119,16 @@ package final class ChangeFeed: Sendable {
     }
 
     /// Calls `deliver`, on any thread, for each change that the filter names, until ``unsubscribe(_:)``.
-    /// - Parameter number: From ``reserveNumber()``.
-    func subscribe(_ number: UInt64, _ filter: Filter, deliver: @escaping @Sendable (ServerChange) -> Void) {
+    /// - Parameters:
+    ///   - number: From ``reserveNumber()``.
+    ///   - listener: By which a foreign server tells those apart whom an update is for; see
+    ///     ``Relay/listens(to:_:as:)``. A session's own id.
+    func subscribe(
+        _ number: UInt64, _ filter: Filter, as listener: UInt128, deliver: @escaping @Sendable (ServerChange) -> Void
+    ) {
         self.state.withLock { state in
-            state.subscribers[number] = Subscriber(filter: filter, deliver: deliver)
+            state.subscribers[number] = Subscriber(
+                filter: filter, listener: StateObjectID(bits: listener), deliver: deliver)
             for uri in filter.uris { state.byURI[uri, default: []].insert(number) }
         }
     }
@@ -139,11 +151,14 @@ package final class ChangeFeed: Sendable {
     }
 
     /// Tells everybody who asked for it of a change.
+    /// - Parameter listeners: Of those, these alone; `nil` for all.
     /// - Complexity: O(subscribers of the kind), or of the URI.
-    func publish(_ change: ServerChange) {
+    func publish(_ change: ServerChange, to listeners: Set<StateObjectID>? = nil) {
         let deliveries = self.state.withLock { state -> [@Sendable (ServerChange) -> Void] in
             if case .resource(let uri) = change {
-                return (state.byURI[uri] ?? []).compactMap { state.subscribers[$0]?.deliver }
+                return (state.byURI[uri] ?? []).compactMap { number in
+                    state.subscribers[number].flatMap { listeners?.contains($0.listener) ?? true ? $0.deliver : nil }
+                }
             }
             return state.subscribers.values.filter { $0.filter.kinds.contains(change.kind) }.map(\.deliver)
         }

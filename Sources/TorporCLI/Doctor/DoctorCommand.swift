@@ -30,11 +30,7 @@ struct DoctorCommand: AsyncParsableCommand {
     private func findings() async -> [Finding] {
         let configuration: ServeConfiguration
         do {
-            let environment = ProcessEnvironment.all
-            let file = try ConfigurationFile.read(named: self.options.config ?? environment["TORPOR_CONFIG"])
-            configuration = try ServeConfiguration(
-                ConfigurationSources(flags: self.options.given, environment: environment, file: file),
-                command: self.options.command, file: file)
+            configuration = try ServeConfiguration(self.options)
         } catch {
             return [.fault("configuration", "\(error).", "Put it right; nothing else was looked at.")]
         }

@@ -1,5 +1,5 @@
 import Logging
-import NIOPosix
+import NIOCore
 import ServiceLifecycle
 import Synchronization
 import Torpor
@@ -24,9 +24,12 @@ final class HostingProgram: Sendable {
     /// Whether the main endpoint serves several, whose number may change.
     private let merged: MergedServers?
 
+    /// - Parameter eventLoops: Where it talks to children and remote servers. To be shut down after it has ended.
     /// - Returns: `nil` when nothing is hosted.
     /// - Throws: an error that names what cannot be used.
-    init?(_ configuration: ServeConfiguration, state: StateService, logger: Logger) throws {
+    init?(
+        _ configuration: ServeConfiguration, state: StateService, eventLoops: any EventLoopGroup, logger: Logger
+    ) throws {
         guard let source = configuration.hosting else { return nil }
         let variables = ProcessEnvironment.all
         let settings = try source.read(variables: variables)
@@ -38,14 +41,13 @@ final class HostingProgram: Sendable {
         shared.cachePath = source.foldersPath + "/caches"
         shared.hasPrincipals = configuration.tokenFilePath != nil
         shared.hiddenPaths = configuration.ownPaths
-        let hosting = try Hosting(
-            shared, engine: state.engine, eventLoops: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        let hosting = try Hosting(shared, engine: state.engine, eventLoops: eventLoops, logger: logger)
         let servers = try settings.map { try hosting.server($0) }
         hosting.replace(servers)
         self.hosting = hosting
         self.source = source
         self.logger = logger
-        let merged = MergedServers(version: torporVersion)
+        let merged = MergedServers(version: torporVersion, tasks: hosting.tasks)
         merged.replace(zip(settings, servers).map { ($0, $1) })
         self.merged = merged
         self.mainServer = MCPServer(merged.relayed)
@@ -115,8 +117,8 @@ private final class MergedServers: Sendable {
     let relayed: RelayedServer
     private let relay: MergedRelay
 
-    init(version: String) {
-        self.relay = MergedRelay(version: version)
+    init(version: String, tasks: TaskScope) {
+        self.relay = MergedRelay(version: version, tasks: tasks)
         self.relayed = self.relay.relayedServer()
     }
 

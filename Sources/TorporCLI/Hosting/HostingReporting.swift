@@ -51,6 +51,17 @@ enum HostingReporting {
         scrape.counter(
             "torpor_child_endings_total", help: "Children that ended without being asked to.", labels: [name],
             Double(figures.endings))
+        scrape.counter(
+            "torpor_child_spares_taken_total", help: "Children of a key that had been started ahead.", labels: [name],
+            Double(figures.sparesTaken))
+        scrape.counter(
+            "torpor_child_unsaved_folders_total", help: "Folders that could not be stored when their child stopped.",
+            labels: [name], Double(figures.unsavedFolders))
+        for failure in HostFailure.allCases {
+            scrape.counter(
+                "torpor_child_failures_total", help: "Calls that reached their child and were given up, by reason.",
+                labels: [name, ("reason", failure.rawValue)], Double(figures.failures[failure] ?? 0))
+        }
         for reason in HostStopReason.allCases {
             scrape.counter(
                 "torpor_child_stops_total", help: "Children that were stopped, by reason.",
@@ -64,6 +75,10 @@ enum HostingReporting {
         scrape.gauge(
             "torpor_hosted_server_failing", help: "Whether starts of a hosted server fail.", labels: [name],
             server.host.failure == nil ? 0 : 1)
+        BreakerReporting.expose(server.host.breaker, kind: "starts", name: server.name, in: &scrape)
+        if let breaker = server.breaker {
+            BreakerReporting.expose(breaker.standing, kind: "server", name: server.name, in: &scrape)
+        }
     }
 
     /// For `/readyz`: the servers whose starts fail.

@@ -15,6 +15,7 @@ final class ChildGroups: Sendable {
     private let locks: [Int32]
     /// Groups that could not be removed yet.
     private let leftovers = Mutex<[String]>([])
+    private let isClosed = Mutex(false)
 
     /// - Parameter locks: Descriptors that hold the locks on `tops`.
     init(place: Place, root: SystemRoot, tops: [String], locks: [Int32]) {
@@ -77,6 +78,11 @@ final class ChildGroups: Sendable {
         return group
     }
 
+    /// What all that runs in the groups takes; nothing when the kernel does not tell.
+    var memoryUsed: ByteCount {
+        ControlGroup(version: self.place.version, folders: [self.tops[0]], root: self.root).memoryUsed ?? ByteCount(0)
+    }
+
     /// Removes a group that nothing runs in any more. One that the kernel holds on to is removed later.
     func remove(_ folder: String) {
         let number = self.root.removeFolder(folder)
@@ -92,8 +98,14 @@ final class ChildGroups: Sendable {
         for folder in folders { self.remove(folder) }
     }
 
-    /// Removes what is left of Torpor's own groups; to be called when no child is left.
+    /// Removes what is left of Torpor's own groups; to be called when no child is left. Does nothing the second time: by
+    /// then another one may have groups of the same names.
     func close() {
+        let wasClosed = self.isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return isClosed
+        }
+        if wasClosed { return }
         self.retryRemovals()
         for top in self.tops { _ = self.root.removeFolder(top) }
     }
@@ -138,17 +150,21 @@ final class ChildGroups: Sendable {
             }
             guard number == 0 else { continue }
             let lock = root.openFile(top, O_RDONLY | O_DIRECTORY)
-            // Another Torpor that sweeps may have removed it before it was locked.
             guard lock >= 0 else { continue }
-            var status = stat()
-            if flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &status) == 0, root.names(in: top) != nil,
-                status.st_nlink > 0
-            {
-                return (top, lock)
-            }
+            if flock(lock, LOCK_EX | LOCK_NB) == 0, self.isStill(at: top, lock, root) { return (top, lock) }
             Glibc.close(lock)
         }
         return nil
+    }
+
+    /// Whether the group that was opened is the one of that name. Another Torpor that sweeps may have removed it before it
+    /// was locked, and a third one may have made its own.
+    private static func isStill(at path: String, _ opened: Int32, _ root: SystemRoot) -> Bool {
+        let present = root.openFile(path, O_RDONLY | O_DIRECTORY)
+        guard present >= 0 else { return false }
+        defer { Glibc.close(present) }
+        var (was, isNow) = (stat(), stat())
+        return fstat(opened, &was) == 0 && fstat(present, &isNow) == 0 && was.st_ino == isNow.st_ino
     }
 
     /// Lets groups below Torpor's have controllers, for which Torpor's own process moves out of the way.

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TorporCore
 import TorporSystem
 
@@ -12,6 +13,7 @@ final class FamilyWatcher: Sendable {
     }
 
     private let state = Monitor(State())
+    private let used = Atomic(0)
     let tree: ProcessTree
 
     init(root: SystemRoot) { self.tree = ProcessTree(root: root) }
@@ -27,6 +29,12 @@ final class FamilyWatcher: Sendable {
         self.state.withLock { $0.isStopped = true }
         self.state.broadcast()
     }
+
+    /// What all children took at the last look at each. In bytes.
+    var memoryUsed: Int { self.used.load(ordering: .relaxed) }
+
+    /// A child takes so much more than before, or less.
+    func countMemory(_ change: Int) { self.used.add(change, ordering: .relaxed) }
 
     func add(_ child: Child) { self.change { $0.children[child.id] = child } }
     func remove(_ id: UInt64) { self.state.withLock { _ = $0.children.removeValue(forKey: id) } }

@@ -21,12 +21,15 @@ package struct GovernorChange: Hashable, Sendable {
 }
 
 /// Something to do about memory. What it freed is told to ``GovernorStateMachine/freed(_:by:)``, but for
-/// ``shortenIdle(to:)`` and ``drain(reason:)``.
+/// ``shortenIdle(to:)`` and ``drain(reason:)``; of children, to ``GovernorStateMachine/endedChildren(_:freeing:)``.
 package enum GovernorAction: Hashable, Sendable {
-    /// Multiply idle timeouts by this factor from now on; 1 is the usual. What that frees may be told at any time.
+    /// Multiply idle timeouts, of state and of children, by this factor from now on; 1 is the usual. What that frees may be told at any time.
     case shortenIdle(to: Double)
     /// Evict so many bytes of clean state that nobody uses, the coldest first. Less when there is less.
     case evict(bytes: Int)
+    /// End so many children that nobody uses at most, and no more than take so many bytes together: spares first, then
+    /// those that have been idle for longest. One that runs calls is never ended.
+    case endChildren(bytes: Int, countMax: Int)
     /// Give up buffers and caches, and give free pages back to the system.
     case trim
     /// Cancel the call that holds most, with an error to its caller. Nothing was freed when there is none.
@@ -39,11 +42,13 @@ package enum GovernorAction: Hashable, Sendable {
 package enum GovernorAdmission: String, CaseIterable, Sendable {
     /// All.
     case everything
-    /// Not who would make a state object.
+    /// Not who would make a state object, nor who needs a child started.
     case noNewState
     /// Nor who needs one that is not in memory.
     case noLoads
 
     package var admitsNewState: Bool { self == .everything }
     package var admitsLoads: Bool { self != .noLoads }
+    /// Whether children are started. Each takes far more than an object.
+    package var admitsChildren: Bool { self == .everything }
 }

@@ -41,6 +41,8 @@ package struct GovernorLimits: Hashable, Sendable {
     package let evictShareMax: Double
     /// How much one pass evicts at most. In bytes. Default 1 GiB, some 200 ms of work with small objects.
     package let evictPassMax: ByteCount
+    /// How many children one pass ends at most. Default 4.
+    package let endChildrenPassMax: Int
     /// What an action has to free to be worth repeating, as a share of the memory limit. Default 1/256.
     package let worthwhileShare: Double
     /// How many passes lie between two trims at least: giving pages back may take 100 ms for each GiB. Default 2.
@@ -70,8 +72,9 @@ package struct GovernorLimits: Hashable, Sendable {
         trim: Step = Step(entry: 0.84, exit: 0.74), refuseNewState: Step = Step(entry: 0.90, exit: 0.80),
         refuseLoads: Step = Step(entry: 0.94, exit: 0.84), cancelLargest: Step = Step(entry: 0.97, exit: 0.90),
         drainEntry: Double = 0.97, calmPassesMin: Int = 5, idleFactor: Double = 0.25,
-        evictShareMax: Double = 0.0625, evictPassMax: ByteCount = .gibibytes(1), worthwhileShare: Double = 0.00390625,
-        trimPassesMin: Int = 2, cancelHotPassesMin: Int = 3, cancelPassesMin: Int = 2, cancelsMax: Int = 3,
+        evictShareMax: Double = 0.0625, evictPassMax: ByteCount = .gibibytes(1), endChildrenPassMax: Int = 4,
+        worthwhileShare: Double = 0.00390625, trimPassesMin: Int = 2, cancelHotPassesMin: Int = 3,
+        cancelPassesMin: Int = 2, cancelsMax: Int = 3,
         drainPassesMin: Int = 10, stallMax: Double = 0.2, stallMemoryMin: Double = 0.75,
         retryAfter: Duration = .seconds(5)
     ) {
@@ -86,7 +89,8 @@ package struct GovernorLimits: Hashable, Sendable {
         }
         precondition(worthwhileShare <= evictShareMax, "a pass may evict what is worth it")
         for count in [
-            calmPassesMin, trimPassesMin, cancelHotPassesMin, cancelPassesMin, cancelsMax, drainPassesMin,
+            calmPassesMin, endChildrenPassMax, trimPassesMin, cancelHotPassesMin, cancelPassesMin, cancelsMax,
+            drainPassesMin,
         ] {
             precondition(count > 0, "every count is above zero")
         }
@@ -103,6 +107,7 @@ package struct GovernorLimits: Hashable, Sendable {
         self.idleFactor = idleFactor
         self.evictShareMax = evictShareMax
         self.evictPassMax = evictPassMax
+        self.endChildrenPassMax = endChildrenPassMax
         self.worthwhileShare = worthwhileShare
         self.trimPassesMin = trimPassesMin
         self.cancelHotPassesMin = cancelHotPassesMin

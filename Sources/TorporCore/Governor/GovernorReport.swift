@@ -13,9 +13,13 @@ package struct GovernorReport: Hashable, Sendable {
     package let changes: RungCounts
     /// What the actions of each rung freed. In bytes.
     package let freedBytes: RungCounts
+    /// Children that were ended because memory was short. What they took is in ``freedBytes``, too.
+    package let endedChildren: Int
 
     /// What the process may take; `nil` when no limit is known. In bytes.
     package var limitBytes: Int? { self.pressure.readings.memoryMax?.bytes }
     /// What it takes. In bytes.
     package var usedBytes: Int { self.pressure.readings.memoryUsed.bytes }
+    /// What of that children take. In bytes.
+    package var childBytes: Int { self.pressure.readings.children.used.bytes }
 }

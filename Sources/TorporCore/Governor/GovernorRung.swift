@@ -7,11 +7,11 @@ package enum GovernorRung: String, CaseIterable, Sendable {
     case calm
     /// What is idle leaves memory sooner.
     case shortenIdle
-    /// Clean state that nobody uses is evicted, the coldest first.
+    /// Clean state that nobody uses is evicted, and children that nobody uses are ended, the coldest first.
     case evictColdest
     /// Buffers and caches are given up, and free pages go back to the system.
     case trim
-    /// No state object is made.
+    /// No state object is made, and no child is started.
     case refuseNewState
     /// No state object is read from the store.
     case refuseLoads

@@ -16,6 +16,9 @@
 ///   nothing sooner, and a restart would find the same store.
 /// - *stall* goes as far as that too while memory itself is below ``GovernorLimits/stallMemoryMin``: then a neighbour
 ///   presses the machine. Above, it is our own doing, and may go all the way.
+/// - *children* of hosted servers count as memory, and go as far as no more of them being started and no loads: what
+///   they take is taken out of the last two rungs. Cancelling calls here gives back nothing of theirs, each is within
+///   its own cap, and at the limit the kernel ends children before this process.
 ///
 /// **The end** comes when pressure stays at ``GovernorLimits/drainEntry`` for ``GovernorLimits/drainPassesMin`` passes,
 /// eviction and trimming free nothing any more, and calls were cancelled in vain; or, for twice as many passes,
@@ -29,6 +32,7 @@ package struct GovernorStateMachine: Sendable {
     private var reason = "nothing was measured yet"
     private var changes = RungCounts()
     private var freedBytes = RungCounts()
+    private var endedChildren = 0
 
     /// Passes since the start.
     private var pass = 0
@@ -59,7 +63,7 @@ package struct GovernorStateMachine: Sendable {
     package var report: GovernorReport {
         GovernorReport(
             pressure: self.pressure, rung: self.rung, admission: self.admission, reason: self.reason,
-            since: self.since, changes: self.changes, freedBytes: self.freedBytes)
+            since: self.since, changes: self.changes, freedBytes: self.freedBytes, endedChildren: self.endedChildren)
     }
 
     // MARK: Passes
@@ -105,6 +109,13 @@ package struct GovernorStateMachine: Sendable {
         self.freedBytes[rung] += bytes
     }
 
+    /// So many children of a ``GovernorAction/endChildren(bytes:countMax:)`` are being ended, which take so many bytes.
+    package mutating func endedChildren(_ count: Int, freeing bytes: Int) {
+        precondition(count >= 0 && bytes >= 0, "what was ended is not negative")
+        self.endedChildren += count
+        self.freedBytes[.evictColdest] += bytes
+    }
+
     // MARK: Pressure
 
     /// What eviction, trimming and cancelling could relieve.
@@ -113,13 +124,15 @@ package struct GovernorStateMachine: Sendable {
     /// The worst of the sources that reach a rung.
     private func pressure(at rung: GovernorRung) -> Double {
         guard rung > .refuseLoads else { return self.pressure.value }
-        return self.pressure.memory < self.limits.stallMemoryMin ? self.pressure.memory : self.relievable
+        let own = self.pressure.memoryBesideChildren
+        return own < self.limits.stallMemoryMin ? own : max(own, self.pressure.stall)
     }
 
     /// The numbers of the worst of the sources that reach a rung.
     private func reason(at rung: GovernorRung) -> String {
         guard rung > .refuseLoads else { return self.pressure.reason }
-        return self.pressure.reason(of: self.pressure.memory >= self.pressure(at: rung) ? .memory : .stall)
+        return self.pressure.reason(
+            of: self.pressure.memoryBesideChildren >= self.pressure(at: rung) ? .memory : .stall)
     }
 
     /// What shares are taken of. In bytes.
@@ -168,8 +181,10 @@ package struct GovernorStateMachine: Sendable {
         return "pressure \(pressure.percentText) reached \(entry.percentText) (\(self.reason(at: rung)))"
     }
 
-    /// Whether eviction and trimming have freed nothing lately, or have nothing to free.
+    /// Whether eviction and trimming have freed nothing lately, or have nothing to free, and no child is left to end.
     private var isReliefSpent: Bool {
+        let children = self.pressure.readings.children
+        guard children.idleCount == 0, children.leaving.bytes < self.worthwhileBytes else { return false }
         let isEvictionSpent =
             self.eviction.isSpent
             || !self.eviction.isPending && self.pressure.readings.stateIdle.bytes < self.worthwhileBytes
@@ -217,13 +232,7 @@ package struct GovernorStateMachine: Sendable {
         var actions: [GovernorAction] = []
         if change?.from == .calm { actions.append(.shortenIdle(to: self.limits.idleFactor)) }
         if change?.to == .calm { actions.append(.shortenIdle(to: 1)) }
-        if self.rung >= .evictColdest, self.eviction.isReady(pass: self.pass) {
-            let bytes = self.bytesToEvict()
-            if bytes > 0 {
-                self.eviction.started(pass: self.pass, worthwhile: max(1, min(bytes / 2, self.worthwhileBytes)))
-                actions.append(.evict(bytes: bytes))
-            }
-        }
+        if self.rung >= .evictColdest { actions += self.evictions() }
         if self.rung >= .trim, self.relievable > self.limits.trim.exit,
             self.trimming.isReady(pass: self.pass, passesMin: self.limits.trimPassesMin)
         {
@@ -241,8 +250,12 @@ package struct GovernorStateMachine: Sendable {
         return actions
     }
 
-    /// What brings memory to the exit of eviction, as far as one pass goes.
-    private func bytesToEvict() -> Int {
+    /// What brings memory to the exit of eviction, as far as one pass goes: by state, which costs least to have back, and
+    /// by children for what that leaves.
+    ///
+    /// Ending children is no ``GovernorEffort``: what it will free is known, and those that are on their way out are
+    /// taken into account, so that no more are ended than it takes.
+    private mutating func evictions() -> [GovernorAction] {
         let (readings, exit) = (self.pressure.readings, self.limits.evictColdest.exit)
         let passMax = min(max(1, Int(self.wholeBytes * self.limits.evictShareMax)), self.limits.evictPassMax.bytes)
         // How much less would end a stall nobody knows.
@@ -250,6 +263,19 @@ package struct GovernorStateMachine: Sendable {
         if let memoryMax = readings.memoryMax {
             needed = max(needed, readings.memoryUsed.bytes - Int((Double(memoryMax.bytes) * exit).rounded()))
         }
-        return min(needed, passMax, readings.stateIdle.bytes)
+        needed -= readings.children.leaving.bytes
+        var actions: [GovernorAction] = []
+        let evictable = min(needed, passMax, readings.stateIdle.bytes)
+        if evictable > 0, self.eviction.isReady(pass: self.pass) {
+            self.eviction.started(pass: self.pass, worthwhile: max(1, min(evictable / 2, self.worthwhileBytes)))
+            actions.append(.evict(bytes: evictable))
+            needed -= evictable
+        }
+        if needed > 0, readings.children.idleCount > 0 {
+            actions.append(
+                .endChildren(
+                    bytes: needed, countMax: min(self.limits.endChildrenPassMax, readings.children.idleCount)))
+        }
+        return actions
     }
 }

@@ -15,10 +15,12 @@ package struct PressureReadings: Hashable, Sendable {
     /// The share of the last ten seconds in which some task of the control group waited for memory, from 0 to 1; `nil`
     /// where the kernel does not say.
     package var stall: Double?
+    /// What of ``memoryUsed`` children of hosted servers take.
+    package var children: ChildReadings
 
     package init(
         stateBusy: ByteCount, stateIdle: ByteCount, stateMax: ByteCount, memoryUsed: ByteCount,
-        memoryMax: ByteCount?, stall: Double? = nil
+        memoryMax: ByteCount?, stall: Double? = nil, children: ChildReadings = ChildReadings()
     ) {
         self.stateBusy = stateBusy
         self.stateIdle = stateIdle
@@ -26,6 +28,23 @@ package struct PressureReadings: Hashable, Sendable {
         self.memoryUsed = memoryUsed
         self.memoryMax = memoryMax
         self.stall = stall
+        self.children = children
+    }
+}
+
+/// What was measured of the children of hosted servers.
+package struct ChildReadings: Hashable, Sendable {
+    /// What all of them take. In bytes.
+    package var used: ByteCount
+    /// What those take that are being ended. In bytes.
+    package var leaving: ByteCount
+    /// How many run that nobody uses, spares included, and could be ended.
+    package var idleCount: Int
+
+    package init(used: ByteCount = ByteCount(0), leaving: ByteCount = ByteCount(0), idleCount: Int = 0) {
+        self.used = used
+        self.leaving = leaving
+        self.idleCount = idleCount
     }
 }
 
@@ -49,6 +68,8 @@ package struct Pressure: Hashable, Sendable {
     package let memory: Double
     /// From ``Source/stall``, from 0 to 1; 0 when nothing is known.
     package let stall: Double
+    /// As ``memory`` would be without children.
+    package let memoryBesideChildren: Double
 
     package init(_ readings: PressureReadings, limits: GovernorLimits) {
         self.readings = readings
@@ -56,6 +77,8 @@ package struct Pressure: Hashable, Sendable {
         self.memory =
             readings.memoryMax.map { Self.share(Double(readings.memoryUsed.bytes), of: Double($0.bytes)) } ?? 0
         self.stall = Self.share(readings.stall ?? 0, of: limits.stallMax)
+        let own = readings.memoryUsed.bytes - readings.children.used.bytes
+        self.memoryBesideChildren = readings.memoryMax.map { Self.share(Double(own), of: Double($0.bytes)) } ?? 0
     }
 
     /// Nothing of nothing is nothing, and something of nothing is all.
@@ -94,7 +117,9 @@ package struct Pressure: Hashable, Sendable {
             guard let memoryMax = readings.memoryMax else {
                 return "memory: \(readings.memoryUsed.roundedText), no limit"
             }
-            return "memory: \(readings.memoryUsed.roundedText) of \(memoryMax.roundedText)"
+            let children = readings.children.used
+            let part = children.bytes > 0 ? ", children \(children.roundedText)" : ""
+            return "memory: \(readings.memoryUsed.roundedText) of \(memoryMax.roundedText)\(part)"
         case .stall:
             return "stall: some tasks waited for memory \((readings.stall ?? 0).percentText) of the time"
         }

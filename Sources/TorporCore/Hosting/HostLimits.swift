@@ -15,6 +15,11 @@ package struct HostLimits: Hashable, Sendable {
     package let queueTimeout: Duration
     /// How long a child without calls stays awake. Default 5 min.
     package let idleTimeout: Duration
+    /// How long a child that had calls just now is kept from those that wait for room, at most; it is kept for as long as
+    /// its start took. Default 2 s.
+    package let lingerMax: Duration
+    /// After it was awake for so long it is not kept from them any more. Default 10 s.
+    package let turnMax: Duration
     /// How long a child may take to wake, the restoring of its folder included. Default 60 s.
     package let startTimeout: Duration
     /// Children that are started ahead, for whoever comes next. Default none.
@@ -50,6 +55,7 @@ package struct HostLimits: Hashable, Sendable {
     package init(
         childrenMax: Int = 32, accountChildrenMax: Int? = nil, callsMax: Int = 16, queuedMax: Int = 1_024,
         accountQueuedMax: Int? = nil, queueTimeout: Duration = .seconds(60), idleTimeout: Duration = .seconds(300),
+        lingerMax: Duration = .seconds(2), turnMax: Duration = .seconds(10),
         startTimeout: Duration = .seconds(60), sparesMax: Int = 0, isPerCall: Bool = false,
         backoffMin: Duration = .seconds(1), backoffMax: Duration = .seconds(60), keyFailuresMax: Int = 5,
         serverFailuresMax: Int = 5, steadyMin: Duration = .seconds(10), heldMax: Int = 64, accountHeldMax: Int = 4,
@@ -62,6 +68,8 @@ package struct HostLimits: Hashable, Sendable {
         self.accountQueuedMax = accountQueuedMax ?? (queuedMax + 3) / 4
         self.queueTimeout = queueTimeout
         self.idleTimeout = idleTimeout
+        self.lingerMax = lingerMax
+        self.turnMax = turnMax
         self.startTimeout = startTimeout
         self.sparesMax = sparesMax
         self.isPerCall = isPerCall
@@ -80,7 +88,7 @@ package struct HostLimits: Hashable, Sendable {
             precondition(count > 0, "what is limited happens")
         }
         for duration in [
-            queueTimeout, idleTimeout, startTimeout, backoffMin, backoffMax, steadyMin, holdTimeout,
+            queueTimeout, idleTimeout, lingerMax, turnMax, startTimeout, backoffMin, backoffMax, steadyMin, holdTimeout,
         ] {
             precondition(
                 duration > .zero && duration <= .seconds(30 * 86_400), "a time limit is above 0 and at most 30 days")

@@ -130,6 +130,7 @@ extension HostStateMachine {
     ) -> HostRefusal? {
         switch state?.phase {
         case nil, .asleep, .backingOff:
+            if let retryAfter = self.startsRetryAfter { return self.refusal(.memory, retryAfter: retryAfter) }
             if let retryAfter = self.failing(state?.gate, now: now) {
                 return self.refusal(.failing, retryAfter: retryAfter)
             }

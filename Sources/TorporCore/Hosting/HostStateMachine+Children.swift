@@ -6,6 +6,7 @@ extension HostStateMachine {
         self.failuresInRow = 0
         self.serverGate.succeeded()
         self.children[child]?.awakeSince = now
+        if state.startDuration == nil { self.children[child]?.startDuration = now.since(state.since) }
         guard state.owner != nil else {
             self.spareGate.succeeded()
             self.sparesWaking -= 1

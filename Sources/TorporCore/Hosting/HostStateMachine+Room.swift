@@ -19,6 +19,7 @@ extension HostStateMachine {
 
     /// Starts what may be started, has stopped who makes room for the rest, and keeps spares.
     mutating func serve(now: Instant) -> [Action] {
+        self.nextRoom = nil
         guard !self.isDraining else { return [] }
         var actions: [Action] = []
         while self.mayStart(now: now), let key = self.nextToStart() { actions.append(self.start(key, now: now)) }
@@ -29,7 +30,7 @@ extension HostStateMachine {
 
     /// For how long nobody should wait for a start of a key with this gate; `nil` when it is worth waiting.
     func failing(_ gate: StartGate?, now: Instant) -> Duration? {
-        if self.serverGate.isTripped, !self.mayStart(now: now) {
+        if self.serverGate.isTripped, self.startsRetryAfter == nil, !self.mayStart(now: now) {
             return max(self.serverGate.remaining(now: now), self.limits.backoffMin)
         }
         guard let gate, gate.isClosed(now: now) else { return nil }
@@ -40,7 +41,8 @@ extension HostStateMachine {
 
     /// After failures of many keys, one start at a time is tried.
     private func mayStart(now: Instant) -> Bool {
-        !self.serverGate.isTripped || (!self.serverGate.isClosed(now: now) && self.figuresNow.waking == 0)
+        guard self.startsRetryAfter == nil else { return false }
+        return !self.serverGate.isTripped || (!self.serverGate.isClosed(now: now) && self.figuresNow.waking == 0)
     }
 
     private mutating func nextToStart() -> Key? {
@@ -77,7 +79,7 @@ extension HostStateMachine {
 
     // MARK: Making room
 
-    /// Has as many idle children stopped as are missing for the keys that wait, the coldest first.
+    /// Has as many idle children stopped as are missing for the keys that wait, the coldest first, of those that may be.
     private mutating func makeRoom(now: Instant) -> [Action] {
         guard !self.roomLine.isEmpty, self.figuresNow.idle > 0, self.mayStart(now: now) else { return [] }
         var waiting: [(account: Account, keys: Int)] = []
@@ -90,7 +92,7 @@ extension HostStateMachine {
             let wanted = min(keys, keysMax)
             let state = self.accounts[account] ?? AccountState()
             var possible = self.limits.accountChildrenMax - state.children + state.stopping
-            while possible < wanted, let victim = self.coldestIdle(of: account) {
+            while possible < wanted, let victim = self.dispensable(of: account, now: now) {
                 actions.append(self.stop(victim, .room, now: now))
                 possible += 1
             }
@@ -98,11 +100,38 @@ extension HostStateMachine {
         }
         var supply =
             self.limits.childrenMax - self.children.count + self.figuresNow.stopping + self.sparesWaking
-        while supply < demand, let victim = self.coldestIdle() {
+        while supply < demand, let victim = self.dispensable(now: now) {
             actions.append(self.stop(victim, .room, now: now))
             supply += 1
         }
         return actions
+    }
+
+    /// The child that has been idle for longest, of those that may be stopped for others to start. When there is none, notes
+    /// when there may be.
+    /// - Parameter account: Whose; `nil` for anybody's.
+    private mutating func dispensable(of account: Account? = nil, now: Instant) -> ChildNumber? {
+        var coldest: (child: ChildNumber, stamp: UInt64)?
+        var next: Instant?
+        for (number, child) in self.children where child.phase == .idle {
+            guard account == nil || child.owner?.account == account else { continue }
+            let since = self.dispensableSince(child)
+            guard since <= now else {
+                next = min(next ?? since, since)
+                continue
+            }
+            if child.stamp < coldest?.stamp ?? .max { coldest = (number, child.stamp) }
+        }
+        if coldest == nil, let next { self.nextRoom = min(self.nextRoom ?? next, next) }
+        return coldest?.child
+    }
+
+    /// From when on an idle child may be stopped for others to start. To stop it costs another start if its key comes
+    /// back, to keep it costs those who wait: it stays for as long as the start took, which is at most twice the cost of
+    /// whichever would have been right. One that has had its turn does not stay.
+    private func dispensableSince(_ child: Child) -> Instant {
+        let lingers = min(child.startDuration ?? .zero, self.limits.lingerMax)
+        return max(child.since, min(child.since + lingers, child.awakeSince + self.limits.turnMax))
     }
 
     /// The child that has been idle for longest.
@@ -114,13 +143,28 @@ extension HostStateMachine {
         return nil
     }
 
-    /// The child of an account that has been idle for longest.
-    private func coldestIdle(of account: Account) -> ChildNumber? {
-        var coldest: (child: ChildNumber, stamp: UInt64)?
-        for (number, child) in self.children where child.phase == .idle && child.owner?.account == account {
-            if child.stamp < coldest?.stamp ?? .max { coldest = (number, child.stamp) }
+    /// Memory is short, or is not any more. While it is, no child is started; calls that need one are refused, but for
+    /// those that wait for it already.
+    /// - Parameter retryAfter: When who is refused may try again; `nil`: children are started.
+    package mutating func refuseStarts(retryAfter: Duration?, now: Instant) -> [Action] {
+        self.startsRetryAfter = retryAfter
+        return self.serve(now: now)
+    }
+
+    /// A child that ``relieve(atMost:now:)`` would end.
+    package struct Candidate: Hashable, Sendable {
+        package let child: ChildNumber
+        package let isSpare: Bool
+        /// Since when nobody uses it.
+        package let since: Instant
+    }
+
+    /// Whom ``relieve(atMost:now:)`` would end first.
+    package mutating func nextToRelieve() -> Candidate? {
+        guard let child = self.spares.last ?? self.coldestIdle(), let since = self.children[child]?.since else {
+            return nil
         }
-        return coldest?.child
+        return Candidate(child: child, isSpare: !self.spares.isEmpty, since: since)
     }
 
     /// Memory is short: ends children that nobody uses, spares first, then those that were idle for longest. No spares are

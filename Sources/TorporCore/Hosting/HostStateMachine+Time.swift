@@ -9,6 +9,7 @@ extension HostStateMachine {
         if let child = self.coldestIdle(), let since = self.children[child]?.since {
             due.append(since + self.idleTimeout)
         }
+        if let nextRoom = self.nextRoom { due.append(nextRoom) }
         if let nextGate = self.nextGate { due.append(nextGate) }
         return due.min()
     }
@@ -59,7 +60,7 @@ extension HostStateMachine {
     private func whatHolds(up key: Key) -> HostRefusal.Reason {
         switch self.keys[key]?.phase {
         case .backingOff: return .failing
-        case .queued: return .noRoom
+        case .queued: return self.startsRetryAfter == nil ? .noRoom : .memory
         case .child(let child):
             switch self.children[child]?.phase {
             case .waking: return .wakingTooLong

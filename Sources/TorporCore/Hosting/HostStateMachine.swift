@@ -6,9 +6,10 @@
 /// stopped, and wake it again. A key never has two children.
 ///
 /// **Room**: there are no more than ``HostLimits/childrenMax`` children, and ``HostLimits/accountChildrenMax`` of one
-/// account. When there is no room, the child that was idle for longest is stopped; one that has calls never is. Accounts
-/// that wait for room take turns, and so do accounts that wait for one busy child. What every call is promised is an end,
-/// not a child: after ``HostLimits/queueTimeout`` it is refused.
+/// account. When there is no room, the child that was idle for longest is stopped; one that has calls never is, and one
+/// that had calls just now stays for as long as its start took, lest there be a start for each call. Accounts that wait
+/// for room take turns, and so do accounts that wait for one busy child. What every call is promised is an end, not a
+/// child: after ``HostLimits/queueTimeout`` it is refused.
 ///
 /// **Failures**: a key whose start failed, or whose child ended too soon, is left alone for a while that doubles. When
 /// starts of several keys fail and none succeeds, nobody waits for a start any more, and one at a time is tried.
@@ -65,6 +66,8 @@ package struct HostStateMachine: Sendable {
         var owner: (key: Key, account: Account)?
         /// When it was up.
         var awakeSince: Instant
+        /// How long it took to start; `nil` before it is up.
+        var startDuration: Duration?
         var running = 0
         var held = 0
         /// Why it stops as soon as it has no calls.
@@ -124,6 +127,8 @@ package struct HostStateMachine: Sendable {
     package let limits: HostLimits
     /// What the idle timeout is multiplied by.
     var idleFactor = 1.0
+    /// While memory is short no child is started: who needs one is told to come back after so long. Else `nil`.
+    var startsRetryAfter: Duration?
     /// No calls are taken any more.
     package internal(set) var isDraining = false
     var figuresNow = HostFigures()
@@ -154,6 +159,8 @@ package struct HostStateMachine: Sendable {
     var sparesWaking = 0
     /// How many of them there should be.
     var sparesWanted: Int
+    /// An idle child may be stopped then for those that wait for room; `nil` while that would help nobody.
+    var nextRoom: Instant?
     /// No gate opens, and none is forgotten, before that.
     var nextGate: Instant?
 

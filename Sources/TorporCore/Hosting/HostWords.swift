@@ -67,6 +67,8 @@ package struct HostRefusal: Hashable, Sendable {
         case wakingTooLong
         /// It waited for room for another child.
         case noRoom
+        /// It needs another child, and memory is too short for one.
+        case memory
         /// It waited for its turn: its child has as many calls as it runs at once.
         case busy
         /// It waited for a child to stop, before its key gets another.

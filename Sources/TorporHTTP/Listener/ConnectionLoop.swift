@@ -37,11 +37,19 @@ final class ConnectionLoop {
     private let callTicks: Int
     /// How calls come back to the loop.
     let returns: CallReturns
+    /// Where calls run that do nothing but wait.
+    private let taskExecutor: EventLoopTaskExecutor
+    // Nothing is called from within it that comes back to it; checking that costs each request hundreds of instructions.
+    @exclusivity(unchecked) private var turns = LoopTurns<LoopWork>()
+    /// Whether ``handleNext()`` will be called.
+    @exclusivity(unchecked) private var turnsAreDue = false
+    private var nextLook: NextLook?
     private let buffers: ByteBudget
     private var bound: NIOLoopBound<ConnectionLoop> { NIOLoopBound(self, eventLoop: self.eventLoop) }
     /// Swept once a second, by one of the loops.
     private let sweep: (@Sendable () -> Void)?
     private let lag: Timer
+    private let deferrals: Counter
     private var expectedTickNanoseconds: Int64 = 0
 
     private static let tickInterval = TimeAmount.seconds(1)
@@ -57,13 +65,17 @@ final class ConnectionLoop {
         self.sweep = sweep
         self.callTicks = callTicks
         self.returns = CallReturns(eventLoop)
+        self.taskExecutor = EventLoopTaskExecutor(eventLoop)
         self.heartbeat = heartbeat
         self.lag = Timer(label: "torpor_event_loop_lag_seconds")
+        self.deferrals = Counter(label: "torpor_loop_deferrals_total")
         self.date = HTTPDate.field(secondsSince1970: Int(SystemTime.wallTime().milliseconds / 1_000))
     }
 
     /// Begins to tick.
-    func start() {
+    /// - Returns: Fails when the process has no descriptors left.
+    @discardableResult
+    func start() -> EventLoopFuture<Void> {
         self.expectedTickNanoseconds = SystemTime.monotonicNanoseconds() + Self.tickInterval.nanoseconds
         let bound = self.bound
         self.returns.belong(to: bound)
@@ -71,12 +83,15 @@ final class ConnectionLoop {
             _ in
             bound.value.beat()
         }
+        return NextLook.open(on: self.eventLoop) { bound.value.handleNext() }
+            .map { bound.value.nextLook = $0?.value }
     }
 
     /// Ends the ticks, and the wait of ``drain()`` for calls that ignore their cancellation. Nothing of the loop is
     /// used any more.
     func stop() {
         self.returns.close()
+        self.nextLook?.close()
         self.ticking?.cancel()
         self.heartbeat?.end()
         self.drained?.succeed()
@@ -105,19 +120,22 @@ final class ConnectionLoop {
         self.noteDrained()
     }
 
-    /// Runs a call off the loop.
+    /// Runs a call off the loop, unless it does little but wait: then it saves the ways to the pool and back, which are
+    /// most of what it costs.
     /// - Parameters:
+    ///   - caller: Whose call it is.
     ///   - connection: Waits for its answer.
     ///   - channel: Gets the answer when no connection does.
     ///   - reservedBytes: The request's share of the common budget, released when the call has returned.
     func run(
-        _ call: PendingCall, for connection: MCPConnection?, channel: MessageChannel? = nil, reservedBytes: Int
+        _ call: PendingCall, of caller: CallerName, for connection: MCPConnection?, channel: MessageChannel? = nil,
+        reservedBytes: Int
     ) -> RunningCall {
         self.nextCall += 1
         let name = self.nextCall
         let (returns, bound) = (self.returns, self.bound)
         // Owned by the loop, see `RunningCall.task`.
-        let task = Task(executorPreference: call.executor) {
+        let task = Task(executorPreference: call.mayRunOnLoop ? self.taskExecutor : call.executor) {
             let end = await call.run(over: returns, as: name)
             if let channel, case .reply(let reply) = end, !reply.body.isEmpty {
                 // A channel that has closed, or has no room, is one that nobody reads.
@@ -127,7 +145,7 @@ final class ConnectionLoop {
         }
         call.runs(in: task)
         let running = RunningCall(
-            name: name, call: call, task: task, startTick: self.tick, reservedBytes: reservedBytes,
+            name: name, caller: caller, call: call, task: task, startTick: self.tick, reservedBytes: reservedBytes,
             connection: connection)
         self.calls[name] = running
         return running
@@ -135,6 +153,11 @@ final class ConnectionLoop {
 
     /// A call has returned, whether or not anybody still waits for it.
     private func callReturned(_ name: UInt64, _ end: PendingCall.End) {
+        guard let caller = self.calls[name]?.caller else { preconditionFailure("a call ends once") }
+        if self.begins(.answer(name, end), of: caller) { self.answer(name, end) }
+    }
+
+    private func answer(_ name: UInt64, _ end: PendingCall.End) {
         guard let ended = self.calls.removeValue(forKey: name) else { preconditionFailure("a call ends once") }
         self.buffers.release(ended.reservedBytes)
         ended.connection?.callEnded(name, end)
@@ -146,6 +169,42 @@ final class ConnectionLoop {
         // A call that has returned was found to have a stream then.
         guard let call = self.calls[name], let connection = call.connection else { return stream.abandonUnlessRead() }
         connection.opened(call)
+    }
+
+    // MARK: Turns
+
+    /// Requests and answers that wait for their callers' turns.
+    var waitingCount: Int { self.turns.waitingCount }
+
+    /// Whether something is to be handled now. Otherwise it will be when its caller's turn has come.
+    func begins(_ work: @autoclosure () -> LoopWork, of caller: CallerName) -> Bool {
+        let begins = self.turns.begins(work(), of: caller, tick: self.tick)
+        if !begins { self.deferrals.increment() }
+        if self.turns.isFull, !self.turnsAreDue {
+            self.turnsAreDue = true
+            let bound = self.bound
+            // After everything that the present look has brought.
+            self.eventLoop.execute { bound.value.handleNext() }
+        }
+        return begins
+    }
+
+    /// Handles that whose turns have come.
+    private func handleNext() {
+        self.turns.looked()
+        while let work = self.turns.next() {
+            switch work {
+            case .request(let request): request.connection.turnCame(request)
+            case .answer(let name, let end): self.answer(name, end)
+            }
+        }
+        // Then more may wait, or it was the last.
+        self.turnsAreDue = self.turns.isFull
+        if self.turnsAreDue, self.nextLook?.expect() != true {
+            let bound = self.bound
+            self.eventLoop.scheduleTask(in: .microseconds(1)) { bound.value.handleNext() }
+        }
+        self.noteDrained()
     }
 
     // MARK: Stopping
@@ -164,11 +223,20 @@ final class ConnectionLoop {
     /// Answers every running call with an error that invites a retry, cancels it, and closes everything.
     func cutShort() {
         for connection in Array(self.connections.values) { connection.cutShort() }
+        for work in self.turns.removeAll() {
+            switch work {
+            case .request(let request): self.buffers.release(request.reservedBytes)
+            case .answer(let name, let end): self.answer(name, end)
+            }
+        }
         for call in self.calls.values { call.task.cancel() }
+        self.noteDrained()
     }
 
     private func noteDrained() {
-        guard let drained = self.drained, self.connections.isEmpty, self.calls.isEmpty else { return }
+        // Requests may wait for their turns although their clients have gone.
+        guard let drained = self.drained, self.connections.isEmpty, self.calls.isEmpty, self.turns.waitingCount == 0
+        else { return }
         self.drained = nil
         drained.succeed()
     }
@@ -177,6 +245,7 @@ final class ConnectionLoop {
 /// A call that runs off the event loop.
 struct RunningCall {
     let name: UInt64
+    let caller: CallerName
     let call: PendingCall
     /// Ends with the call; the loop keeps it until then, cancels it when nobody may wait any longer, and drains by
     /// waiting for it.

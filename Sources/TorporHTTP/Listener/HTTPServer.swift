@@ -1,6 +1,6 @@
 public import Logging
 import NIOCore
-import NIOPosix
+package import NIOPosix
 public import ServiceLifecycle
 import Synchronization
 public import Torpor
@@ -41,6 +41,8 @@ public final class HTTPServer: Service {
     private let sessionLifetime: Duration
     /// Keeps the process within its memory.
     package let governor: MemoryGovernor
+    /// `nil`: it makes its own.
+    private let eventLoops: MultiThreadedEventLoopGroup?
     private let monitor: ProgressMonitor?
     private let companion: (any ServerCompanion)?
     private let onListening: (@Sendable (Int) -> Void)?
@@ -65,19 +67,21 @@ public final class HTTPServer: Service {
             server, configuration: configuration, authentication: authentication, keys: keys,
             sessionLifetime: sessionLifetime,
             limits: limits, streams: streams, state: state,
-            environment: DispatcherEnvironment(logger: logger), monitor: nil,
+            environment: DispatcherEnvironment(logger: logger, coreCount: HTTPConfiguration.coreCount), monitor: nil,
             onListening: onListening)
     }
 
     /// - Parameters:
     ///   - memory: How memory is measured and given back; `nil`: as on this machine.
     ///   - companion: Runs around the listener.
+    ///   - eventLoops: What it listens on, and others may use; whoever made it shuts it down afterwards. `nil`: it makes
+    ///     its own.
     ///   - monitor: Gets a heartbeat of each event loop, once a second.
     package init(
         _ server: MCPServer, configuration: HTTPConfiguration, authentication: Authentication, keys: SealingKeys,
         sessionLifetime: Duration, limits: CallLimits, streams: StreamLimits, state: StateService?,
         environment: DispatcherEnvironment, memory: MemoryGovernor.Environment? = nil,
-        companion: (any ServerCompanion)? = nil,
+        companion: (any ServerCompanion)? = nil, eventLoops: MultiThreadedEventLoopGroup? = nil,
         monitor: ProgressMonitor?,
         onListening: (@Sendable (Int) -> Void)?
     ) {
@@ -94,9 +98,11 @@ public final class HTTPServer: Service {
             dispatcher,
             environment: memory
                 ?? MemoryGovernor.Environment(
-                    meter: .machine(explicit: configuration.memoryLimit), trim: { Allocator.trim() }),
+                    meter: .machine(explicit: configuration.memoryLimit, children: companion?.children),
+                    trim: { Allocator.trim() }, children: companion?.children),
             logger: environment.logger)
         self.companion = companion
+        self.eventLoops = eventLoops
         self.monitor = monitor
         self.onListening = onListening
     }
@@ -166,6 +172,7 @@ public final class HTTPServer: Service {
     }
 
     private func listen() async throws {
+        if let eventLoops { return try await self.serve(on: eventLoops) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: self.listener.configuration.eventLoopCount)
         do {
             try await self.serve(on: group)
@@ -201,12 +208,12 @@ public final class HTTPServer: Service {
             let heartbeat = self.monitor?.beat(
                 for: "event loop \(index)", at: UInt64(SystemTime.monotonicNanoseconds()))
             let sweep: @Sendable () -> Void = { for dispatcher in listener.dispatchers { dispatcher.sweep() } }
-            loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
+            loops[ObjectIdentifier(eventLoop)] = try await eventLoop.flatSubmit {
                 let loop = ConnectionLoop(
                     eventLoop, callTicks: callTicks, buffers: buffers, heartbeat: heartbeat,
                     sweep: index == 0 ? sweep : nil)
-                loop.start()
-                return NIOLoopBound(loop, eventLoop: eventLoop)
+                let bound = NIOLoopBound(loop, eventLoop: eventLoop)
+                return loop.start().map { bound }
             }.get()
         }
         return loops

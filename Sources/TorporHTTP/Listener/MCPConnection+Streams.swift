@@ -49,7 +49,7 @@ extension MCPConnection {
         // Found open before.
         case .streaming(let answer) where answer.stream === stream: break
         // Its client is gone; in a session it may come back.
-        case .running, .streaming, .reading, .blocked, .closing: stream.abandonUnlessRead()
+        case .running, .streaming, .waiting, .reading, .blocked, .closing: stream.abandonUnlessRead()
         }
     }
 
@@ -108,9 +108,7 @@ extension MCPConnection {
         var event: [UInt8] = []
         while context.channel.isWritable {
             // A large message leaves the stream only where unread answers have room for it.
-            let share = Self.share(of: answer.stream.nextCount)
-            guard self.listener.buffers.reserve(share) else { break }
-            self.reservedForAnswer += share
+            guard self.reserveForAnswer(Self.share(of: answer.stream.nextCount)) else { break }
             switch answer.stream.next(answer.reader) {
             case .message(let entry):
                 event.removeAll(keepingCapacity: event.capacity <= Self.smallMax)
@@ -278,7 +276,8 @@ extension MCPConnection {
                     503, .internalError, "The client does not read its stream. Try again.", retryAfterSeconds: 1)
             }
         case .call(let call):
-            _ = self.loop.run(call, for: nil, channel: channel, reservedBytes: self.takeShareOfBody())
+            _ = self.loop.run(
+                call, of: self.callerName(principal), for: nil, channel: channel, reservedBytes: self.takeShareOfBody())
         case .stream: break
         }
         return Reply(status: 202)

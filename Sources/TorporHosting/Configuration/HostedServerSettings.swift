@@ -53,7 +53,7 @@ package struct HostedServerSettings: Hashable, Sendable {
     package struct Remote: Hashable, Sendable {
         /// Which transport it speaks.
         package enum Transport: String, Hashable, Sendable, CaseIterable {
-            /// Streamable HTTP.
+            /// Streamable HTTP; of a server that refuses it as one of 2024-11-05 would, that transport.
             case http
             /// HTTP with server-sent events, of revision 2024-11-05.
             case sse

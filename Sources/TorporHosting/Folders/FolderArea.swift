@@ -25,7 +25,7 @@ package final class FolderArea: Sendable {
 
     /// Absolute, without links.
     package let path: String
-    private let store: FolderStore
+    package let store: FolderStore
     private let boot: String
     private let foldersMax: Int
     private let files: FolderAreaFiles
@@ -131,6 +131,20 @@ package final class FolderArea: Sendable {
         try await self.turns.take(folder.key.id) { () throws(FolderError) in
             _ = try self.lineage(of: folder)
             try await self.remove(folder.key.id)
+        }
+    }
+
+    /// Deletes a folder in which nobody works, from the store, durably, and from the disk if it was left there.
+    /// - Throws: ``FolderError/Code/busy`` when it is open; what ``FolderStore/delete(_:)`` throws, and then it may be
+    ///   tried again.
+    package func delete(_ key: FolderKey) async throws(FolderError) {
+        try await self.turns.take(key.id) { () throws(FolderError) in
+            switch self.standings.withLock({ $0[key.id] }) {
+            case .opening, .open: throw FolderError(.busy, "The folder is in use. Try again in a moment.")
+            case .left: try await self.remove(key.id)
+            case nil: break
+            }
+            try await self.store.delete(key)
         }
     }
 

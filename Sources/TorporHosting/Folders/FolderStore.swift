@@ -1,4 +1,5 @@
-import TorporCore
+import Synchronization
+package import TorporCore
 package import TorporEngine
 
 /// Keeps folders as state objects while nobody works in them.
@@ -14,18 +15,31 @@ package import TorporEngine
 /// Operations on one folder happen one after the other.
 package final class FolderStore: Sendable {
     let engine: StateEngine
-    package let limits: FolderLimits
     let threads: FolderThreads
     let turns: FolderTurns
+    private let currentLimits: Mutex<FolderLimits>
 
     /// - Parameters:
     ///   - engine: What stores folders; it outlives this.
     ///   - limits: Made smaller where the engine's are.
     package init(_ engine: StateEngine, limits: FolderLimits = FolderLimits()) {
         self.engine = engine
-        self.limits = limits.within(engine.limits)
+        self.currentLimits = Mutex(limits.within(engine.limits))
         self.threads = FolderThreads(threadMax: limits.operationsMax)
         self.turns = FolderTurns(limits)
+    }
+
+    /// What folders may have now.
+    package var limits: FolderLimits { self.currentLimits.withLock { $0 } }
+
+    /// Sets how large folders may be that are saved from now on. What is stored already stays.
+    /// - Precondition: The limits are positive.
+    package func limit(bytesMax: ByteCount, entriesMax: Int) {
+        precondition(bytesMax.bytes > 0 && entriesMax > 0, "limits are positive")
+        self.currentLimits.withLock { limits in
+            limits.bytesMax = bytesMax
+            limits.entriesMax = entriesMax
+        }
     }
 
     /// Whether anything is stored of a folder.

@@ -19,6 +19,7 @@ extension Catalogue {
         if capabilities["tools"] != nil {
             let options = hosted.options
             self.tools = try await session.list(.tools, timeLimit: timeLimit).compactMap { tool in
+                guard !session.mirrorsArguments || hosted.hasSoundMarks(tool) else { return nil }
                 let entry = Entry(
                     tool, named: "name", modern: hosted.usesHandles ? Self.withHandle(tool) : tool,
                     legacy: options.scope == .handle ? Self.withHandle(tool) : tool)

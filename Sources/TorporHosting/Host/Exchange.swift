@@ -46,18 +46,18 @@ final class Exchange: Sendable {
     }
 
     /// Makes the request. Called once, by the first run.
-    func begin(_ request: UpstreamRequest, party: UpstreamParty, wantsProgress: Bool) {
+    func begin(_ request: UpstreamRequest, party: UpstreamParty, wantsProgress: Bool, in scope: TaskScope) {
         let observer = ExchangeObserver(exchange: self, party: party, wantsProgress: wantsProgress)
         let session = self.placed.launched.session
-        self.state.withLock { state in
-            state.task = Task {
-                do {
-                    self.finish(.success(try await session.request(request, observer: observer)))
-                } catch {
-                    self.finish(.failure(error))
-                }
+        let task = scope.begin {
+            do {
+                self.finish(.success(try await session.request(request, observer: observer)))
+            } catch {
+                self.finish(.failure(error))
             }
         }
+        guard let task else { return self.finish(.failure(CancellationError())) }
+        self.state.withLock { $0.task = task }
     }
 
     /// What the server says from now on belongs to this run.
@@ -162,11 +162,14 @@ private struct ExchangeObserver: UpstreamObserver {
 struct CallObserver: UpstreamObserver {
     let request: RelayedRequest
     let party: UpstreamParty
+    /// Told when the server asks: it is there, however long the client takes to answer.
+    private let asked: @Sendable () -> Void
     private let questions = QuestionCount()
 
-    init(request: RelayedRequest, party: UpstreamParty) {
+    init(request: RelayedRequest, party: UpstreamParty, asked: @escaping @Sendable () -> Void) {
         self.request = request
         self.party = party
+        self.asked = asked
     }
 
     var wantsProgress: Bool { self.request.wantsProgress }
@@ -175,6 +178,7 @@ struct CallObserver: UpstreamObserver {
     func log(_ params: JSONObject) async { await self.request.tell(log: params) }
 
     func ask(_ method: String, _ params: JSONObject) async throws -> JSONObject {
+        self.asked()
         // Each question of a call is another one, whatever it asks.
         let key = "\(method)#\(self.questions.next())"
         let question = RelayedRequest.Question(key: key, method: try ClientMethod(asked: method), params: params)

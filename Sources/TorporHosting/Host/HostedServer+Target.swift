@@ -65,7 +65,7 @@ extension HostedServer {
 
     private func callCaller(_ request: RelayedRequest) -> HostCaller {
         HostCaller(
-            HostKey(.call, bits: self.randomBits()), account: request.account,
+            HostKey(.call, bits: self.random()), account: request.account,
             capabilities: request.call.clientCapabilities)
     }
 

@@ -6,9 +6,18 @@ package protocol Launcher: Sendable {
     /// For logs and messages: `the command npx some-server`.
     var description: String { get }
 
+    /// It is what starts from now on, in the place of one of the same name that there may have been.
+    func begin()
+
+    /// Whether what it starts are processes of this machine.
+    var startsProcesses: Bool { get }
+
     /// Starts one, and opens a conversation with it.
     /// - Throws: ``LaunchError``, `CancellationError`. Nothing is left then.
     func launch(_ order: LaunchOrder) async throws -> any Launched
+
+    /// Removes what is kept for a key while nothing runs for it. Nobody comes back for it.
+    func remove(_ caller: HostCaller) async
 }
 
 /// For whom something is started.
@@ -33,8 +42,9 @@ package protocol Launched: AnyObject, Sendable {
     var pid: Int32? { get }
 
     /// Ends it, gently, and saves what it leaves.
-    /// - Returns: Whether all that it left is stored.
-    func stop() async -> Bool
+    /// - Parameter discards: Nobody comes back for what it leaves: that is not saved.
+    /// - Returns: Whether all that it left is stored, or was not to be.
+    func stop(discards: Bool) async -> Bool
 
     /// After the conversation has ended by itself: how. Ends what is left.
     func untilEnded() async -> LaunchedEnd

@@ -1,6 +1,6 @@
 import Synchronization
 package import Torpor
-import TorporCore
+package import TorporCore
 import TorporJSON
 import TorporProtocol
 
@@ -26,9 +26,16 @@ package final class MergedRelay: Relay {
     }
 
     private let implementation: Implementation
+    private let tasks: TaskScope
     private let state = Mutex(State())
+    /// Offers go out one after the other: one that was put together earlier must not come later.
+    private let offering = Mutex(())
 
-    package init(version: String) { self.implementation = Implementation(name: "torpor", version: version) }
+    /// - Parameter tasks: Where it begins to listen to its servers.
+    package init(version: String, tasks: TaskScope) {
+        self.implementation = Implementation(name: "torpor", version: version)
+        self.tasks = tasks
+    }
 
     private var parts: [Part] { self.state.withLock { $0.parts } }
 
@@ -49,7 +56,9 @@ package final class MergedRelay: Relay {
             part.server.listen(
                 HostedServer.Listener(
                     offered: { [weak self] _ in self?.offer(evenIfNothing: false) },
-                    updated: { [weak self] uri in self?.state.withLock { $0.server }?.announceUpdate(of: uri) }))
+                    updated: { [weak self] uri, listeners in
+                        self?.state.withLock { $0.server }?.announceUpdate(of: uri, to: listeners)
+                    }))
         }
         self.offer(evenIfNothing: false)
     }
@@ -85,12 +94,17 @@ package final class MergedRelay: Relay {
 
     private func offer(evenIfNothing: Bool) {
         guard let server = self.state.withLock({ $0.server }), evenIfNothing || server.catalogue != nil else { return }
+        self.offering.withLock { _ in server.offer(self.merged()) }
+    }
+
+    /// What all servers offer that have said so.
+    private func merged() -> Catalogue {
         // One alone introduces itself.
         let parts = self.parts
         let only = parts.count == 1 ? parts[0].server.catalogue?.implementation : nil
         var merged = Catalogue(implementation: only ?? self.implementation)
         var instructions: [String] = []
-        for part in self.parts {
+        for part in parts {
             guard let catalogue = part.server.catalogue else { continue }
             merged.tools.add(catalogue.tools?.map { $0.named(part.prefix + $0.name) })
             merged.prompts.add(catalogue.prompts?.map { $0.named(part.prefix + $0.name) })
@@ -103,7 +117,7 @@ package final class MergedRelay: Relay {
             }
         }
         if !instructions.isEmpty { merged.instructions = instructions.joined(separator: "\n\n") }
-        server.offer(merged)
+        return merged
     }
 
     // MARK: Requests
@@ -151,21 +165,29 @@ package final class MergedRelay: Relay {
         return only
     }
 
-    package func listens(to uris: Set<String>, _ request: RelayedRequest) -> @Sendable () -> Void {
+    package func listens(
+        to uris: Set<String>, _ request: RelayedRequest, as listener: UInt128
+    ) -> @Sendable () -> Void {
+        // In two words; see ``StateObjectID``.
+        let listener = StateObjectID(bits: listener)
         let farewells = Farewells()
-        Task {
+        self.tasks.begin {
             // Whose resources they are is known then; a server that does not start has none to tell of.
             try? await self.untilOffered()
             for (name, uris) in Dictionary(grouping: uris, by: { try? self.server(of: $0).name }) {
                 guard let part = self.parts.first(where: { $0.server.name == name }) else { continue }
-                farewells.add(part.server.listens(to: Set(uris), request))
+                farewells.add(part.server.listens(to: Set(uris), request, as: listener.bits))
             }
         }
         return { farewells.call() }
     }
 
-    package func sessionEnded(_ session: UInt128) {
-        for part in self.parts { part.server.sessionEnded(session) }
+    package func rootsChanged(in session: UInt128) {
+        for part in self.parts { part.server.rootsChanged(in: session) }
+    }
+
+    package func sessionEnded(_ session: UInt128, account: AccountID?) {
+        for part in self.parts { part.server.sessionEnded(session, account: account) }
     }
 }
 

@@ -12,6 +12,7 @@ extension Refusal {
             case .heldFull, .accountHeldFull: "too many calls of \(server) wait for answers of their clients"
             case .wakingTooLong: "\(server) took too long to start"
             case .noRoom: "as many processes of \(server) run as may, and each is busy"
+            case .memory: "memory is too short to start another process of \(server)"
             case .busy: "the process of \(server) that is for this client is busy"
             case .stoppingTooLong: "the process of \(server) that was for this client took too long to stop"
             case .startFailed:

@@ -53,7 +53,15 @@ package final class ChildLauncher: Launcher {
     /// Less than all of the start may take, so that what was wrong is told.
     private var introductionTimeout: Duration { max(self.startTimeout / 2, self.startTimeout - .seconds(5)) }
 
+    package var startsProcesses: Bool { true }
+
     package var description: String { "the command \(self.command.program)" }
+
+    /// Folders may be as large as this server is set, also those of children that one before it has started.
+    package func begin() {
+        let folder = self.command.folder ?? HostedServerSettings.Folder()
+        self.area.store.limit(bytesMax: folder.bytesMax, entriesMax: folder.filesMax)
+    }
 
     package func launch(_ order: LaunchOrder) async throws -> any Launched {
         let folder = try await self.open(order.caller)
@@ -74,16 +82,35 @@ package final class ChildLauncher: Launcher {
 
     /// The folder of a key, as it was left; an empty one that is not kept for anybody else.
     private func open(_ caller: HostCaller?) async throws -> FolderArea.OpenFolder {
-        let keeps = self.command.folder != nil && caller?.key.keepsFolder == true
-        let id = keeps ? caller.map { StateObjectID(of: $0.key, at: self.name) } : nil
-        let folderKey = FolderKey(
-            id: id ?? StateObjectID(bits: .random(in: .min ... .max)),
-            account: caller?.folderAccount ?? .anonymous(0), retention: self.retention)
+        let folderKey =
+            caller.flatMap { self.folderKey(of: $0) }
+            ?? FolderKey(
+                id: StateObjectID(bits: .random(in: .min ... .max)), account: caller?.folderAccount ?? .anonymous(0),
+                retention: self.retention)
         do throws(FolderError) {
             return try await self.open(folderKey)
         } catch {
             guard error.code != .cancelled else { throw CancellationError() }
             throw LaunchError("Its folder cannot be restored. \(error.reason)", isOfKey: true)
+        }
+    }
+
+    /// The folder that is kept for a caller's key; `nil` when none is.
+    private func folderKey(of caller: HostCaller) -> FolderKey? {
+        guard self.command.folder != nil, caller.key.keepsFolder else { return nil }
+        return FolderKey(
+            id: StateObjectID(of: caller.key, at: self.name), account: caller.folderAccount, retention: self.retention)
+    }
+
+    package func remove(_ caller: HostCaller) async {
+        guard let key = self.folderKey(of: caller) else { return }
+        do throws(FolderError) {
+            try await self.area.delete(key)
+        } catch {
+            // Then it goes when its retention is over.
+            self.logger.warning(
+                "the folder of a session that has ended could not be removed",
+                metadata: ["server": "\(self.name)", "reason": "\(error.reason)"])
         }
     }
 
@@ -255,7 +282,7 @@ private final class LaunchedChild: Launched {
 
     func memory() -> ByteCount? { self.child.memory()?.used }
 
-    func stop() async -> Bool {
+    func stop(discards: Bool) async -> Bool {
         // Its input ends, which is how a server is asked to; then it is told to by a signal, then it is made to.
         self.session.close()
         let grace = self.launcher.command.gracePeriod
@@ -263,7 +290,7 @@ private final class LaunchedChild: Launched {
         await self.session.closed()
         self.saving?.cancel()
         await self.saving?.value
-        return await self.launcher.leave(self.folder, discard: !self.keeps)
+        return await self.launcher.leave(self.folder, discard: discards || !self.keeps)
     }
 
     /// Whether it ends by itself.

@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 import TorporCore
 import TorporJSON
 import TorporProtocol
@@ -12,6 +13,10 @@ final class RemoteLauncher: Launcher {
     private let client: @Sendable () -> HTTPUpstreamClient
     private let eventLoops: any EventLoopGroup
     private let startTimeout: Duration
+    /// Whether it is spoken to as of 2024-11-05: as it is set, or because it took nothing else last time.
+    private let isOlder: Mutex<Bool>
+    /// Whether that is to be found out.
+    private let isTried: Bool
 
     /// - Throws: `UpstreamError`, when the URL or a header is none.
     init(
@@ -25,22 +30,65 @@ final class RemoteLauncher: Launcher {
         self.client = client
         self.eventLoops = eventLoops
         self.startTimeout = startTimeout
+        self.isOlder = Mutex(remote.transport == .sse)
+        self.isTried = remote.transport == .http
     }
 
     var description: String { "a remote server" }
+    var startsProcesses: Bool { false }
+
+    func begin() {}
 
     func launch(_ order: LaunchOrder) async throws -> any Launched {
-        let loop = self.eventLoops.next()
         do {
-            return LaunchedRemote(
-                try await UpstreamSession.open(
-                    over: self.client().transport(to: self.settings, on: loop),
-                    as: .torpor(capabilities: order.caller?.capabilities ?? .carried), timeLimit: self.startTimeout,
-                    timer: EventLoopTimer(loop), events: order.events))
+            return LaunchedRemote(try await self.open(order))
         } catch let error as UpstreamError {
             throw LaunchError(error.message)
         }
     }
+
+    private func open(_ order: LaunchOrder) async throws -> UpstreamSession {
+        if self.isOlder.withLock({ $0 }) {
+            do {
+                return try await self.openOlder(order)
+            } catch let error as UpstreamError where self.isTried && error.code == .refused {
+                // It may speak Streamable HTTP by now.
+                self.isOlder.withLock { $0 = false }
+            }
+        }
+        let loop = self.eventLoops.next()
+        let transport = self.client().transport(to: self.settings, on: loop)
+        do {
+            return try await self.open(over: transport, on: loop, order, known: nil)
+        } catch let error as UpstreamError where transport.mayBeOlder {
+            do {
+                let session = try await self.openOlder(order)
+                self.isOlder.withLock { $0 = true }
+                return session
+            } catch is UpstreamError {
+                // No such server either: then what it said first is what tells most.
+                throw error
+            }
+        }
+    }
+
+    private func openOlder(_ order: LaunchOrder) async throws -> UpstreamSession {
+        let loop = self.eventLoops.next()
+        return try await self.open(
+            over: self.client().twoEndpointTransport(to: self.settings, on: loop), on: loop, order, known: .legacy)
+    }
+
+    private func open(
+        over transport: some UpstreamTransport, on loop: any EventLoop, _ order: LaunchOrder,
+        known: ProtocolRevision.Era?
+    ) async throws -> UpstreamSession {
+        try await UpstreamSession.open(
+            over: transport, as: .torpor(capabilities: order.caller?.capabilities ?? .carried), known: known,
+            timeLimit: self.startTimeout, timer: EventLoopTimer(loop), events: order.events)
+    }
+
+    /// What a remote server keeps is its own affair.
+    func remove(_ caller: HostCaller) async {}
 }
 
 /// A conversation with a remote server.
@@ -53,7 +101,7 @@ private final class LaunchedRemote: Launched {
     func setBusy(_ isBusy: Bool) {}
     func memory() -> ByteCount? { nil }
 
-    func stop() async -> Bool {
+    func stop(discards: Bool) async -> Bool {
         self.session.close()
         await self.session.closed()
         return true

@@ -17,6 +17,8 @@ public struct ClientCapabilities: OptionSet, Hashable, Sendable {
     public static let elicitationForm = ClientCapabilities(rawValue: 1 << 4)
     /// Sends its user to a URL.
     public static let elicitationURL = ClientCapabilities(rawValue: 1 << 5)
+    /// Tells when its roots change, in the legacy era.
+    package static let rootsListChanged = ClientCapabilities(rawValue: 1 << 6)
 
     /// Reads a `ClientCapabilities` object that the scanner has validated. Unknown members are ignored.
     package init(_ slice: JSONSlice, in bytes: Span<UInt8>) {
@@ -27,7 +29,10 @@ public struct ClientCapabilities: OptionSet, Hashable, Sendable {
             return
         }
         var found: ClientCapabilities = []
-        if members["roots"]?.isObject == true { found.insert(.roots) }
+        if case .object(let roots)? = members["roots"] {
+            found.insert(.roots)
+            if roots["listChanged"] == true { found.insert(.rootsListChanged) }
+        }
         if case .object(let sampling)? = members["sampling"] {
             found.insert(.sampling)
             if sampling["tools"]?.isObject == true { found.insert(.samplingTools) }
@@ -48,7 +53,9 @@ extension ClientCapabilities {
     /// The capabilities as a `ClientCapabilities` object, for `-32021`.
     package var json: JSONObject {
         var object = JSONObject()
-        if self.contains(.roots) { object["roots"] = [:] }
+        if !self.isDisjoint(with: [.roots, .rootsListChanged]) {
+            object["roots"] = self.contains(.rootsListChanged) ? ["listChanged": true] : [:]
+        }
         if !self.isDisjoint(with: [.sampling, .samplingTools, .samplingContext]) {
             var sampling = JSONObject()
             if self.contains(.samplingTools) { sampling["tools"] = [:] }

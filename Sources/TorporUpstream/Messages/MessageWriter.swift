@@ -30,7 +30,8 @@ package struct RequestMeta: Sendable, Equatable {
         writer.key("io.modelcontextprotocol/clientInfo")
         writer.value(.object(identity))
         writer.key("io.modelcontextprotocol/clientCapabilities")
-        writer.value(.object(capabilities.json))
+        // Which has no notification for that any more.
+        writer.value(.object(capabilities.subtracting(.rootsListChanged).json))
         return writer.finish()
     }
 

@@ -47,6 +47,26 @@ package struct MirroredArgument: Sendable, Equatable {
     }
 }
 
+extension MirroredArgument {
+    /// What headers say of a tool's arguments: of those that are there, and of a kind that a header can say. An integer
+    /// is written in digits alone, however the client wrote it.
+    /// - Parameter parameters: The marks in the tool's input schema.
+    package static func all(of arguments: JSONObject, _ parameters: [MirroredParameter]) -> [MirroredArgument] {
+        parameters.compactMap { parameter in
+            var value: JSONValue? = .object(arguments)
+            for name in parameter.path { value = value?[name] }
+            let text: String
+            switch value {
+            case .string(let string): text = string
+            case .bool(let bool): text = bool ? "true" : "false"
+            case .number(let number): text = number.int.map { String($0) } ?? number.text
+            case .object, .array, .null, nil: return nil
+            }
+            return MirroredArgument(header: parameter.header, value: text)
+        }
+    }
+}
+
 /// A message of the server, taken apart as far as is needed to know what it is.
 package struct IncomingMessage: Sendable {
     package enum Content: Sendable {

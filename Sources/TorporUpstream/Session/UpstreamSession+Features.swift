@@ -94,7 +94,13 @@ extension UpstreamSession {
         self.carryOut { $0.machine.unsubscribe(from: uri, now: self.timer.now) }
     }
 
-    /// Sends a notification, for instance `notifications/roots/list_changed` to a legacy server.
+    /// Tells a legacy server that the roots of its client have changed, if it was told that it would be.
+    package func rootsChanged() {
+        guard self.client.capabilities.contains(.rootsListChanged), self.server?.revision.era == .legacy else { return }
+        self.notify("notifications/roots/list_changed")
+    }
+
+    /// Sends a notification.
     /// - Returns: `false` when it was not sent, because the conversation has ended or too much waits to be sent
     ///   already.
     @discardableResult

@@ -102,6 +102,9 @@ package final class UpstreamSession: Sendable {
     /// Requests that have no answer yet.
     package var requestsUnderWay: Int { self.state.withLock { $0.calls.count } }
 
+    /// Whether arguments of tools are sent in headers, too, where their schemas say so: to a modern server over HTTP.
+    package var mirrorsArguments: Bool { self.transport.hasStreams && self.server?.revision.era == .modern }
+
     // MARK: The end
 
     /// Ends the conversation; requests under way fail with ``UpstreamError/Code/ended``. Never waits.

@@ -24,6 +24,13 @@ struct GovernedProcess {
         case leak
         /// As a leak, with bursts, and much garbage for trimming to find.
         case leakInBursts
+        /// As steady with less of it, beside hosted servers: clients come and go, and each has a child that takes a
+        /// hundred times what its state does.
+        case children
+        /// The same, and for a while nearly all clients call at once.
+        case busyChildren
+        /// A few children, and room for more.
+        case fewChildren
     }
 
     /// What the kernel grants.
@@ -31,6 +38,8 @@ struct GovernedProcess {
     /// Nine tenths of that.
     static let memoryMax = 235_929
     static let stateMax = 104_857
+    /// Children there may be at once.
+    static let childrenMax = 32
     /// The load ends after so many steps.
     static let loadSteps = 400
 
@@ -56,6 +65,9 @@ struct GovernedProcess {
     private let dirtyMax: Int
     /// Outcomes come a step late.
     private let isSlowToReport: Bool
+    /// What a child takes, and how many clients want one in a step.
+    private let childSize: Int
+    private let clients: Int
 
     // What is in memory.
     private(set) var stateIdle: Int
@@ -64,6 +76,7 @@ struct GovernedProcess {
     private(set) var garbage = 0
     private(set) var calls = 0
     private(set) var leaked = 0
+    private(set) var children = GovernedChildren()
 
     private var admission = GovernorAdmission.everything
     private var idleFactor = 1.0
@@ -90,13 +103,17 @@ struct GovernedProcess {
         self.usualState = load == .slowStore ? 60_000 : 20_000
         self.dirtyMax = load == .slowStore ? 80_000 : 16_384
         self.isSlowToReport = Bool.random(using: &random)
+        self.childSize = Int.random(in: 3_000...6_000, using: &random)
+        self.clients = 3
         self.stateIdle = load == .idleCache ? Self.stateMax : 0
         self.random = random
     }
 
     var used: Int {
         self.base + self.stateIdle + self.stateUsed + self.stateDirty + self.garbage + self.calls + self.leaked
+            + self.children.used
     }
+    private var hosts: Bool { [.children, .busyChildren, .fewChildren].contains(self.load) }
     var isDraining: Bool { self.rungs.last == .drain }
     var changes: Int { self.governor.report.changes.total }
     var highest: GovernorRung { self.rungs.max() ?? .calm }
@@ -118,7 +135,8 @@ struct GovernedProcess {
         let readings = PressureReadings(
             stateBusy: .kibibytes(self.stateUsed + self.stateDirty), stateIdle: .kibibytes(self.stateIdle),
             stateMax: .kibibytes(Self.stateMax), memoryUsed: .kibibytes(self.used),
-            memoryMax: .kibibytes(Self.memoryMax), stall: self.used > Self.groupMax * 95 / 100 ? 0.3 : 0)
+            memoryMax: .kibibytes(Self.memoryMax), stall: self.used > Self.groupMax * 95 / 100 ? 0.3 : 0,
+            children: self.children.readings)
         let decision = self.governor.read(readings, now: Instant(nanoseconds: Int64(self.step) * 1_000_000_000))
         self.admission = decision.admission
         self.rungs.append(decision.rung)
@@ -138,6 +156,8 @@ struct GovernedProcess {
         switch self.load {
         case .idleCache: return 0
         case .steady, .slowStore, .leak: return noise
+        case .children, .busyChildren: return noise * 0.5
+        case .fewChildren: return noise * 0.1
         case .diurnal:
             // A triangle between a tenth and twice the usual.
             let phase = (Double(self.step) / self.period).truncatingRemainder(dividingBy: 1)
@@ -185,6 +205,22 @@ struct GovernedProcess {
         self.stateIdle -= Int(Double(self.stateIdle) * 0.005 / self.idleFactor)
         let resident = self.stateIdle + self.stateUsed + self.stateDirty
         if resident > Self.stateMax { self.stateIdle -= min(self.stateIdle, resident - Self.stateMax) }
+        if self.hosts { self.serveChildren(isUnderLoad: demand > 0) }
+    }
+
+    /// Clients call for a step or more, each by a child of its own, which stays for the idle timeout of 100 steps.
+    private mutating func serveChildren(isUnderLoad: Bool) {
+        let isRush = self.load == .busyChildren && (150..<200).contains(self.step)
+        let clients = !isUnderLoad ? 0 : isRush ? Self.childrenMax - 4 : self.clients
+        self.children.pass(idleTimeout: Int(100 * self.idleFactor))
+        for _ in 0..<clients {
+            let client = Int.random(in: 0..<(self.load == .fewChildren ? 4 : 60), using: &self.random)
+            let steps = Int.random(in: 1...3, using: &self.random)
+            self.children.call(
+                client, steps: steps, size: self.childSize,
+                admitsStarts: !self.isGoverned || self.admission.admitsChildren,
+                countMax: Self.childrenMax)
+        }
     }
 
     private mutating func carryOut(_ action: GovernorAction) {
@@ -194,6 +230,9 @@ struct GovernedProcess {
             let evicted = min(self.stateIdle, bytes >> 10)
             self.stateIdle -= evicted
             self.unreported.append((.evictColdest, evicted << 10))
+        case .endChildren(let bytes, let countMax):
+            let ended = self.children.end(sizeOf: bytes >> 10, countMax: countMax)
+            self.governor.endedChildren(ended.count, freeing: ended.size << 10)
         case .trim:
             let trimmed = self.garbage * 9 / 10
             self.garbage -= trimmed

@@ -40,6 +40,55 @@ import TorporTestSupport
         }
     }
 
+    @Test func idleChildrenMakeRoomBeforeAnybodyIsRefusedOne() {
+        var ended = 0
+        for seed in Self.seeds {
+            var process = GovernedProcess(load: .children, seed: seed)
+            process.run(steps: GovernedProcess.loadSteps)
+            Self.check(process, seed: seed)
+            #expect(process.mostUsed < GovernedProcess.memoryMax, "seed \(seed)")
+            #expect(process.highest < .refuseNewState, "seed \(seed)")
+            #expect(process.governor.report.endedChildren == process.children.ended, "seed \(seed)")
+            ended += process.children.ended
+            process.run(steps: 60)
+            #expect(process.rungs.last == .calm, "seed \(seed)")
+        }
+        #expect(ended > 0)
+    }
+
+    @Test func aRushOfBusyChildrenIsRefusedMoreOfThemAndCancelsNothing() {
+        var refused = 0
+        for seed in Self.seeds {
+            var process = GovernedProcess(load: .busyChildren, seed: seed)
+            process.run(steps: GovernedProcess.loadSteps)
+            Self.check(process, seed: seed)
+            #expect(process.cancelled == 0 && !process.isDraining, "seed \(seed)")
+            refused += process.children.refused
+            #expect(process.mostUsed < GovernedProcess.groupMax, "seed \(seed)")
+            process.run(steps: 60)
+            #expect(process.rungs.last == .calm, "seed \(seed)")
+        }
+        #expect(refused > 0)
+    }
+
+    @Test func childrenThatThereIsRoomForAreLeftAlone() {
+        for seed in Self.seeds {
+            var process = GovernedProcess(load: .fewChildren, seed: seed)
+            process.run(steps: GovernedProcess.loadSteps)
+            #expect(process.children.started > 0 && process.children.ended == 0, "seed \(seed)")
+            #expect(process.changes == 0 && process.asked.isEmpty, "seed \(seed)")
+        }
+    }
+
+    @Test func withoutTheGovernorIdleChildrenExceedTheLimit() {
+        let exceeding = Self.seeds.count { seed in
+            var process = GovernedProcess(load: .children, seed: seed, isGoverned: false)
+            process.run(steps: GovernedProcess.loadSteps)
+            return process.mostUsed >= GovernedProcess.groupMax
+        }
+        #expect(exceeding > 0)
+    }
+
     @Test func withoutTheGovernorTheSameLoadsExceedTheLimit() {
         for load in [GovernedProcess.Load.diurnal, .spike] {
             let exceeding = (0..<400 as Range<UInt64>).count { seed in

@@ -15,26 +15,28 @@ import Testing
 
         /// A pass, with pressures in thousandths.
         mutating func read(
-            memory: Int = 0, state: Int = 0, stall: Double? = nil, idle: Int = 0
+            memory: Int = 0, state: Int = 0, stall: Double? = nil, idle: Int = 0,
+            children: ChildReadings = ChildReadings()
         ) -> GovernorDecision {
             self.seconds += 1
             let readings = PressureReadings(
                 stateBusy: .mebibytes(state), stateIdle: .mebibytes(idle), stateMax: .mebibytes(1_000),
-                memoryUsed: .mebibytes(memory), memoryMax: .mebibytes(1_000), stall: stall)
+                memoryUsed: .mebibytes(memory), memoryMax: .mebibytes(1_000), stall: stall, children: children)
             return self.governor.read(readings, now: Instant(nanoseconds: Int64(self.seconds) * 1_000_000_000))
         }
 
         /// A pass after which all that was asked for has freed nothing.
         mutating func readInVain(
-            memory: Int = 0, state: Int = 0, stall: Double? = nil, idle: Int = 0
+            memory: Int = 0, state: Int = 0, stall: Double? = nil, idle: Int = 0,
+            children: ChildReadings = ChildReadings()
         ) -> GovernorDecision {
-            let decision = self.read(memory: memory, state: state, stall: stall, idle: idle)
+            let decision = self.read(memory: memory, state: state, stall: stall, idle: idle, children: children)
             for action in decision.actions {
                 switch action {
                 case .evict: self.governor.freed(0, by: .evictColdest)
                 case .trim: self.governor.freed(0, by: .trim)
                 case .cancelLargest: self.governor.freed(1, by: .cancelLargest)
-                case .shortenIdle, .drain: break
+                case .shortenIdle, .endChildren, .drain: break
                 }
             }
             return decision
@@ -42,10 +44,11 @@ import Testing
 
         /// Passes until a rung is reached; `nil` when it is not within a hundred.
         mutating func passes(
-            to rung: GovernorRung, memory: Int = 0, state: Int = 0, stall: Double? = nil, idle: Int = 0
+            to rung: GovernorRung, memory: Int = 0, state: Int = 0, stall: Double? = nil, idle: Int = 0,
+            children: ChildReadings = ChildReadings()
         ) -> Int? {
             (1...100).first { _ in
-                self.readInVain(memory: memory, state: state, stall: stall, idle: idle).rung == rung
+                self.readInVain(memory: memory, state: state, stall: stall, idle: idle, children: children).rung == rung
             }
         }
     }

@@ -75,6 +75,47 @@ import Testing
         #expect(order == [10, 20, 11, 12, 13])
     }
 
+    @Test func anIdleChildStaysForAsLongAsItsStartTookWhileOthersWait() throws {
+        let trial = HostTrial(HostLimits(childrenMax: 1))
+        let child = try #require(trial.call(1, 1).startedChild)
+        #expect(trial.pass(milliseconds: 800).isEmpty)
+        #expect(trial.started(child) == [.use(HostCallID(1), child)])
+        #expect(trial.call(2, 2) == .wait([]))
+        #expect(trial.ended(1).isEmpty)
+        #expect(trial.nextTickMilliseconds == 1_600)
+        // Its key comes back in time, and it stays for as long again.
+        #expect(trial.pass(milliseconds: 500).isEmpty)
+        #expect(trial.call(3, 1) == .use(child) && trial.ended(3).isEmpty)
+        #expect(trial.pass(milliseconds: 799).isEmpty)
+        #expect(trial.pass(milliseconds: 1) == [.stop(child, .room)])
+    }
+
+    @Test func whoHasHadItsTurnStaysNoLonger() throws {
+        let trial = HostTrial(HostLimits(childrenMax: 1, lingerMax: .seconds(2), turnMax: .seconds(10)))
+        let child = try #require(trial.call(1, 1).startedChild)
+        #expect(trial.pass(milliseconds: 5_000).isEmpty)
+        #expect(trial.started(child) == [.use(HostCallID(1), child)])
+        #expect(trial.call(2, 2) == .wait([]))
+        // A start of five seconds is worth two.
+        #expect(trial.ended(1).isEmpty && trial.nextTickMilliseconds == 7_000)
+        for id in 3..<8 as Range<UInt64> {
+            #expect(trial.pass(milliseconds: 1_900).isEmpty)
+            #expect(trial.call(id, 1) == .use(child) && trial.ended(id).isEmpty)
+        }
+        #expect(trial.nextTickMilliseconds == 15_000)
+        #expect(trial.pass(milliseconds: 500) == [.stop(child, .room)])
+    }
+
+    @Test func anIdleChildThatNobodyWaitsForIsNotLookedAt() throws {
+        let trial = HostTrial(HostLimits(childrenMax: 2, accountChildrenMax: 1, idleTimeout: .seconds(20)))
+        let child = try #require(trial.call(1, 1, of: 1).startedChild)
+        #expect(trial.pass(milliseconds: 800).isEmpty)
+        #expect(trial.started(child) == [.use(HostCallID(1), child)] && trial.ended(1).isEmpty)
+        // Another account has room of its own.
+        #expect(trial.wakeIdle(2, with: 2, of: 2) != nil)
+        #expect(trial.nextTickMilliseconds == 20_800)
+    }
+
     // MARK: Spares
 
     @Test func aSpareIsStartedAheadAndTakenAndReplaced() throws {

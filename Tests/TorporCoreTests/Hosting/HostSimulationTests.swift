@@ -11,6 +11,7 @@ import TorporTestSupport
         for _ in 0..<2_000 { world.step() }
         // Who waits gets what it waits for without any time passing, once nothing fails any more and no gate is closed.
         world.hasFaults = false
+        world.endShortage()
         Self.settle(world)
         world.passTime(.seconds(200))
         Self.settle(world)

@@ -215,6 +215,48 @@ import Testing
         #expect(trial.relieve(9).isEmpty)
     }
 
+    @Test func sparesAreTheFirstToGoAndAreNotStartedAgainBeforeTheNextWake() throws {
+        let trial = HostTrial(HostLimits(sparesMax: 2))
+        let spares = try #require(trial.pass(milliseconds: 0).spares)
+        for spare in spares { #expect(trial.started(spare).isEmpty) }
+        trial.milliseconds = 50
+        let taken = try #require(trial.takeSpare(1, with: 1, spares[0]))
+        #expect(trial.nextToRelieve?.isSpare == true && trial.nextToRelieve?.child == spares[1])
+        #expect(trial.relieve(1) == [.stop(spares[1], .memory)])
+        #expect(trial.nextToRelieve == nil, "the other one has a call")
+        #expect(trial.ended(1).isEmpty)
+        let next = try #require(trial.nextToRelieve)
+        #expect(next.child == taken && !next.isSpare && next.since == trial.now)
+    }
+
+    @Test func noChildIsStartedWhileMemoryIsTooShort() throws {
+        let trial = HostTrial(HostLimits(queueTimeout: .seconds(60)))
+        let child = try #require(trial.wakeIdle(1, with: 1))
+        #expect(trial.refuseStarts(.seconds(5)).isEmpty)
+        // Who has a child goes on; who needs one is told when to come back.
+        #expect(trial.call(2, 1) == .use(child) && trial.ended(2).isEmpty)
+        #expect(trial.call(3, 2).refusal == HostRefusal(reason: .memory, retryAfter: .seconds(5)))
+        #expect(trial.machine.figures.refusals[.memory] == 1)
+        // Who waits already is served when there is memory again.
+        #expect(trial.relieve(1) == [.stop(child, .memory)])
+        #expect(trial.call(4, 1) == .wait([]))
+        #expect(trial.stopped(child).isEmpty)
+        let next = try #require(trial.refuseStarts(nil).started(1))
+        #expect(trial.started(next) == [.use(HostCallID(4), next)])
+        #expect(trial.call(5, 2).startedChild != nil)
+    }
+
+    @Test func whoWaitsForMemoryForTooLongIsToldSo() throws {
+        let trial = HostTrial(HostLimits(queueTimeout: .seconds(60)))
+        let child = try #require(trial.wakeIdle(1, with: 1))
+        #expect(trial.relieve(1) == [.stop(child, .memory)])
+        #expect(trial.call(2, 1) == .wait([]))
+        #expect(trial.refuseStarts(.seconds(5)).isEmpty)
+        #expect(trial.stopped(child).isEmpty)
+        #expect(trial.pass(milliseconds: 60_000).refusals() == [2: .memory])
+        #expect(trial.machine.keys.isEmpty && trial.machine.accounts.isEmpty)
+    }
+
     // MARK: Draining
 
     @Test func aDrainRefusesWhoWaitsAndLetsCallsFinish() throws {

@@ -44,6 +44,10 @@ final class HostTrial {
 
     func retire(_ key: Int) -> [Action] { self.machine.retire(HostKey(key), now: self.now) }
     func relieve(_ countMax: Int) -> [Action] { self.machine.relieve(atMost: countMax, now: self.now) }
+    var nextToRelieve: Machine.Candidate? { self.machine.nextToRelieve() }
+    func refuseStarts(_ retryAfter: Duration?) -> [Action] {
+        self.machine.refuseStarts(retryAfter: retryAfter, now: self.now)
+    }
     func drain() -> [Action] { self.machine.drain(now: self.now) }
     func abandon() -> [Action] { self.machine.abandon(now: self.now) }
     var isFailing: Bool { self.machine.isFailing(now: self.now) }
@@ -62,6 +66,15 @@ final class HostTrial {
             self.started(child) == [.use(HostCallID(id), child)]
         else { return nil }
         return child
+    }
+
+    /// Gives a key the child that was started ahead, with one call.
+    func takeSpare(_ key: Int, with id: UInt64, _ spare: ChildNumber) -> ChildNumber? {
+        guard case .wait(let actions) = self.call(id, key),
+            actions.first == .start(spare, HostKey(key), isSpare: true),
+            self.started(spare).contains(.use(HostCallID(id), spare))
+        else { return nil }
+        return spare
     }
 
     /// Brings a key's child up, and ends its one call.

@@ -188,10 +188,17 @@ final class HostWorld {
     private func retireOrRelieve() {
         if Bool.random(using: &self.random) {
             self.do(self.machine.retire(HostKey(Int.random(in: 0..<10, using: &self.random)), now: self.now))
+        } else if Int.random(in: 0..<4, using: &self.random) == 0 {
+            // Mostly there is memory.
+            let isShort = Int.random(in: 0..<3, using: &self.random) == 0
+            self.do(self.machine.refuseStarts(retryAfter: isShort ? .seconds(5) : nil, now: self.now))
         } else {
             self.do(self.machine.relieve(atMost: Int.random(in: 0...3, using: &self.random), now: self.now))
         }
     }
+
+    /// Memory is not short any more, if it was.
+    func endShortage() { self.do(self.machine.refuseStarts(retryAfter: nil, now: self.now)) }
 
     /// Lets time pass, from one moment at which the machine wants to be told to the next.
     func passTime(_ duration: Duration) {
@@ -246,7 +253,7 @@ final class HostWorld {
             guard case .waiting(_, let since) = self.calls.removeValue(forKey: id) else {
                 return self.fault("it waited", action)
             }
-            let isTime: Set<HostRefusal.Reason> = [.busy, .noRoom, .wakingTooLong, .stoppingTooLong]
+            let isTime: Set<HostRefusal.Reason> = [.busy, .noRoom, .memory, .wakingTooLong, .stoppingTooLong]
             if isTime.contains(refusal.reason) {
                 #expect(since + self.limits.queueTimeout == self.now, "seed \(self.seed)")
             }
@@ -259,6 +266,7 @@ final class HostWorld {
             self.ends[failure.rawValue, default: 0] += 1
         case .start(let child, let hostKey, let isSpare):
             let key = hostKey.number
+            #expect(self.machine.startsRetryAfter == nil, "seed \(self.seed): a start without memory")
             #expect(!self.children.values.contains { $0.key == key }, "seed \(self.seed): two children of a key")
             if isSpare {
                 #expect(self.children[child]?.phase == .up && self.children[child]?.key == nil, "seed \(self.seed)")

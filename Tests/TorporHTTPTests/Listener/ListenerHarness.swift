@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import NIOEmbedded
+import NIOPosix
 import Testing
 import Torpor
 
@@ -239,4 +240,46 @@ struct TestingClient: Sendable {
 
     /// Waits until the server has closed the connection.
     func isClosed() async throws { try await self.channel.closeFuture.get() }
+}
+
+/// A listener whose connections are on one real event loop, for what depends on the order in which a loop does things.
+struct SocketListener: Sendable {
+    let state: ListenerState
+    let eventLoop: any EventLoop
+    let loop: NIOLoopBound<ConnectionLoop>
+    private let channel: any Channel
+
+    var port: Int { self.channel.localAddress?.port ?? 0 }
+
+    init(_ state: ListenerState) async throws {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let loop = try await eventLoop.flatSubmit {
+            let loop = ConnectionLoop(
+                eventLoop, callTicks: state.callTicks, buffers: state.buffers, heartbeat: nil, sweep: nil)
+            let bound = NIOLoopBound(loop, eventLoop: eventLoop)
+            return loop.start().map { bound }
+        }.get()
+        self.state = state
+        self.eventLoop = eventLoop
+        self.loop = loop
+        self.channel = try await ServerBootstrap(group: eventLoop)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let connection = MCPConnection(listener: state, loop: loop.value)
+                    try channel.pipeline.syncOperations.addHandler(connection)
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+    }
+
+    /// Stops, and fails the test when anything is still counted then.
+    func expectNothingLeft(_ location: SourceLocation = #_sourceLocation) async throws {
+        let loop = self.loop
+        try await self.channel.close()
+        try await self.eventLoop.flatSubmit { loop.value.drain() }.get()
+        try await self.eventLoop.submit { loop.value.stop() }.get()
+        #expect(self.state.gate.count == 0, sourceLocation: location)
+        #expect(self.state.buffers.usedBytes == 0, sourceLocation: location)
+        #expect(self.state.dispatcher.runningCallCount == 0, sourceLocation: location)
+    }
 }

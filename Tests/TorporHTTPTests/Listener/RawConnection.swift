@@ -16,12 +16,15 @@ struct RawConnection {
     private var received: [UInt8] = []
 
     /// Connects for the length of `body`.
-    /// - Parameter tls: What the client speaks TLS with. Default: nothing, plain HTTP.
+    /// - Parameters:
+    ///   - address: The client's own.
+    ///   - tls: What the client speaks TLS with. Default: nothing, plain HTTP.
     static func open<Result: Sendable>(
-        port: Int, tls: NIOSSLContext? = nil, _ body: (inout RawConnection) async throws -> Result
+        port: Int, from address: String = "127.0.0.1", tls: NIOSSLContext? = nil, _ body: (inout RawConnection) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
+            .bind(to: SocketAddress(ipAddress: address, port: 0))
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls {

@@ -136,16 +136,9 @@ func withRemote(
 func upstreamError(
     _ code: UpstreamError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
 ) async -> UpstreamError? {
-    do {
-        try await body()
-        Issue.record("nothing was thrown", sourceLocation: sourceLocation)
-    } catch let error as UpstreamError {
-        #expect(error.code == code, "\(error)", sourceLocation: sourceLocation)
-        return error
-    } catch {
-        Issue.record("\(error) was thrown", sourceLocation: sourceLocation)
-    }
-    return nil
+    let error = await #expect(throws: UpstreamError.self, sourceLocation: sourceLocation) { try await body() }
+    #expect(error?.code == code, sourceLocation: sourceLocation)
+    return error
 }
 
 /// What comes of `body`, to be looked at later.

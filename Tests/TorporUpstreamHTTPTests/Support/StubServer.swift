@@ -9,6 +9,8 @@ import TorporProtocol
 /// A request as the server got it.
 struct StubRequest: Sendable {
     let method: HTTPMethod
+    /// Path and query.
+    let uri: String
     let headers: HTTPHeaders
     let body: [UInt8]
 
@@ -146,7 +148,7 @@ private final class StubHandler: ChannelInboundHandler {
         case .body(let bytes): self.body += bytes.readableBytesView
         case .end:
             guard let head = self.head.take() else { return }
-            let request = StubRequest(method: head.method, headers: head.headers, body: self.body)
+            let request = StubRequest(method: head.method, uri: head.uri, headers: head.headers, body: self.body)
             self.body = []
             self.handler(request, StubResponder(channel: context.channel))
         }

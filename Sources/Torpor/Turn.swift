@@ -1,16 +1,7 @@
 import Synchronization
 
-/// A call's wait for its turn to run. It ends once.
-final class CallTurn: Sendable {
-    enum End: Sendable {
-        /// It runs from now on, and counts as running.
-        case begun
-        /// It has waited for as long as it may.
-        case expired
-        /// Nobody wants it any more.
-        case cancelled
-    }
-
+/// A wait that ends once, in one of the ways of `End`.
+package final class Turn<End: Sendable>: Sendable {
     private enum State {
         case early
         case waiting(UnsafeContinuation<End, Never>)
@@ -19,9 +10,12 @@ final class CallTurn: Sendable {
 
     private let state = Mutex(State.early)
 
-    /// Waits for the end; at once when it has come already. One task waits.
+    package init() {}
+
+    /// Waits for the end; at once when it has come already. Being cancelled does not end it: ``end(_:)`` does.
+    /// - Precondition: One task waits.
     @inline(never)
-    func wait() async -> End {
+    package func wait() async -> End {
         await withUnsafeContinuation { continuation in
             let early: End? = self.state.withLock { state in
                 switch state {
@@ -36,7 +30,9 @@ final class CallTurn: Sendable {
         }
     }
 
-    func end(_ end: End) {
+    /// Ends the wait, also one that has not begun.
+    /// - Precondition: It has not ended.
+    package func end(_ end: End) {
         let continuation = self.state.withLock { state -> UnsafeContinuation<End, Never>? in
             defer { state = .ended(end) }
             switch state {
