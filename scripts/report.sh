@@ -5,6 +5,7 @@
 
 passed_sum=0
 failed_sum=0
+failures=
 
 # add PASSED FAILED
 add() {
@@ -21,6 +22,8 @@ part() {
     "$@" </dev/null 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
     # make adds a line of its own behind that of a part that failed.
     last=$(tail -n 2 "$log" | grep -E ' passed, [0-9]+ failed$' | tail -n 1 || true)
+    # Repeated at the end, where they are looked for: what is said in between may be long.
+    failures+=$(grep -aE '^FAIL |✘ Test .* (recorded an issue|failed after)' "$log" | cut -c 1-400 | head -n 50 || true)$'\n'
     rm -f "$log"
     if [[ $last =~ ^([A-Za-z\ -]+:\ )?([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         local passed=${BASH_REMATCH[2]} failed=${BASH_REMATCH[3]}
@@ -30,14 +33,16 @@ part() {
     elif [ "$status" -eq 0 ]; then
         add 1 0
     else
+        failures+="FAIL $title: exit status $status"$'\n'
         echo "FAIL $title: exit status $status"
         add 0 1
     fi
     echo
 }
 
-# Prints the sum, and ends the script with status 1 when anything failed.
+# Prints what failed and the sum, and ends the script with status 1 when anything failed.
 finish() {
+    awk 'NF && !seen[$0]++' <<<"$failures"
     echo "$passed_sum passed, $failed_sum failed"
     [ "$failed_sum" -eq 0 ]
     exit

@@ -7,6 +7,7 @@ one library over one transport, so that the same trials run over HTTP and over s
 import asyncio
 import contextlib
 import inspect
+import itertools
 import json
 
 from agents import refusal
@@ -535,3 +536,16 @@ async def ask_until(question, answer, what):
                 pass
     except TimeoutError:
         raise Failure(f"not within {EVENT_LIMIT:g} s: {what}") from None
+
+
+# All of them
+
+
+def of_both_eras(auto, legacy, transport):
+    """The trials above for a library that speaks both eras, by its meetings in each; `transport` is for their names."""
+    return itertools.chain(
+        *(trials.bound(f"{each.name}, {transport}", each) for each in (auto, legacy)),
+        *(cancellation.bound(f"{each.name}, {transport}", each) for each in (auto, legacy)),
+        modern_changes.bound(f"{auto.name}, {transport}", auto),
+        legacy_changes.bound(f"{legacy.name}, {transport}", legacy),
+    )

@@ -15,10 +15,7 @@ from conversation import Meeting
 def trials(servers, transcript):
     auto, legacy = Meeting(fastmcp_trial.AUTO, servers), Meeting(fastmcp_trial.LEGACY, servers)
     return itertools.chain(
-        *(conversation.trials.bound(f"{each.name}, streams", each) for each in (auto, legacy)),
-        *(conversation.cancellation.bound(f"{each.name}, streams", each) for each in (auto, legacy)),
-        conversation.modern_changes.bound(f"{auto.name}, streams", auto),
-        conversation.legacy_changes.bound(f"{legacy.name}, streams", legacy),
+        conversation.of_both_eras(auto, legacy, "streams"),
         cuts.modern.bound(f"{auto.name}, cuts", auto.agent, servers, transcript),
         cuts.legacy.bound(f"{legacy.name}, cuts", legacy.agent, servers, transcript),
     )

@@ -323,6 +323,48 @@ def messages_that_no_client_wants_are_overlooked_and_questions_answered(client):
 
 
 @trials
+def a_shared_server_that_keeps_falling_silent_is_left_alone_for_a_while(hosts):
+    with hosts(python("babbler.py"), "--per", "shared", "--call-timeout", "1s") as host:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(hosts.session(host)) for _ in range(5)]
+            clients[0].done("hello")
+            expect_equal(host.metric("torpor_breaker", kind="server", state="closed"), 1, "closed")
+            silent = [threading.Thread(target=client.call, args=("silence",)) for client in clients]
+            for each in silent:
+                each.start()
+            for each in silent:
+                each.join()
+            expect_equal(host.metric("torpor_breaker", kind="server", state="open"), 1, "open")
+            began = time.monotonic()
+            error = clients[0].call("hello").message["error"]
+            with hosts.visitor(host) as visitor:
+                answer = visitor.call("hello")
+            expect(time.monotonic() - began < 0.4, "calls wait though the server is left alone")
+            expect_equal((answer.status, answer.headers.get("retry-after")), (503, "1"), "the refusal")
+            for each in (error, answer.message["error"]):
+                expect_equal(each["data"]["reason"], "open", "reason")
+                expect("calls of hosted have kept failing for" in each["message"], f"it does not say which: {each}")
+            print(f"     {error['message']}", flush=True)
+            until(lambda: "result" in clients[0].call("hello").message, "the server is called again", 5)
+            expect_equal(host.metric("torpor_breaker", kind="server", state="closed"), 1, "closed again")
+
+
+@trials
+def a_client_whose_own_child_keeps_falling_silent_is_alone_with_that(hosts):
+    with hosts(python("babbler.py"), "--call-timeout", "1s") as host, hosts.session(host) as good:
+        with contextlib.ExitStack() as stack:
+            pid = good.done("hello")
+            bad = [stack.enter_context(hosts.session(host)) for _ in range(5)]
+            silent = [threading.Thread(target=client.call, args=("silence",)) for client in bad]
+            for each in silent:
+                each.start()
+            for each in silent:
+                each.join()
+            expect_equal(good.done("hello"), pid, "the process of the other")
+            expect_equal(host.metric("torpor_breaker", kind="server"), None, "breakers of calls")
+
+
+@trials
 def one_clients_breaking_child_is_not_noticed_by_others(hosts):
     with hosts(python("babbler.py"), *BABBLER) as host, hosts.session(host) as bad, hosts.session(host) as good:
         pid = good.done("hello")

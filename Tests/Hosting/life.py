@@ -309,3 +309,43 @@ def a_client_whose_stream_hangs_pins_no_child(hosts):
         with stream:
             visitor.done("increment")
             host.expect_no_child()
+
+
+@trials
+def idle_children_end_when_memory_is_short_and_busy_ones_do_not(hosts):
+    limits = ("--memory-limit", "560MiB", "--child-memory", "400MiB", "--call-memory", "200MiB")
+    with hosts(python("eater.py"), *limits) as host:
+        sessions = [hosts.session(host) for _ in range(5)]
+        try:
+            # Each keeps what it takes while it is idle: together more than there may be.
+            cold, *others = sessions
+            first = cold.done("hello")
+            busy = threading.Event()
+            pids = set()
+
+            def keep_busy():
+                while not busy.is_set():
+                    pids.add(others[-1].done("hello"))
+
+            others[-1].call("eat", mebibytes=60)
+            worker = threading.Thread(target=keep_busy)
+            worker.start()
+            for each in [cold, *others[:-1]]:
+                each.call("eat", mebibytes=90)
+            until(
+                lambda: host.metric("torpor_child_stops_total", reason="memory"), "a child was ended for memory", 20
+            )
+            expect_equal(host.readiness()[0], 200, "readiness")
+            ended = host.metric("torpor_governor_ended_children_total")
+            expect_equal(ended, host.metric("torpor_child_stops_total", reason="memory"), "ended, as the governor tells")
+            until(lambda: host.metric("torpor_pressure") < 0.78, "pressure is relieved", 20)
+            expect(host.metric("torpor_memory_children_bytes") > 60 << 20, "children count")
+            busy.set()
+            worker.join()
+            expect_equal(len(pids), 1, "processes of the session that was busy")
+            expect(cold.done("hello") != first, "the coldest was not ended")
+            print(f"     {ended:.0f} of 5 children ended", flush=True)
+        finally:
+            busy.set()
+            for each in sessions:
+                each.__exit__()

@@ -153,6 +153,7 @@ func children(of pid: Int32) -> [Int32] {
         .split(separator: " ").compactMap { Int32($0) }
 }
 
+/// The descriptors that are open.
 func openDescriptors() -> Set<String> {
     guard let folder = opendir("/proc/self/fd") else { return [] }
     defer { closedir(folder) }
@@ -164,4 +165,14 @@ func openDescriptors() -> Set<String> {
         if let number = Int32(name), number != dirfd(folder) { names.insert(name) }
     }
     return names
+}
+
+/// The descriptors that are open beside `others`, and stay so: the watch opens files at any time, and closes them at once.
+func openDescriptors(beside others: Set<String>) -> Set<String> {
+    var left = openDescriptors().subtracting(others)
+    for _ in 0..<1_000 where !left.isEmpty {
+        poll(nil, 0, 10)
+        left.formIntersection(openDescriptors())
+    }
+    return left
 }

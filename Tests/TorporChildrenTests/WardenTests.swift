@@ -315,7 +315,7 @@ import TorporCore
                 for refused in Refused.all {
                     await #expect(throws: ChildError.self) { try await warden.start(refused.command) }
                 }
-                #expect(openDescriptors() == before)
+                #expect(openDescriptors(beside: before) == [])
             }
         }
     }
@@ -369,7 +369,7 @@ import TorporCore
                 }
                 #expect(children(of: pid) == [])
                 #expect(warden.count == 0)
-                #expect(openDescriptors() == before)
+                #expect(openDescriptors(beside: before) == [])
             }
         }
     }
