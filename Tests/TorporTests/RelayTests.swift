@@ -424,4 +424,34 @@ import TorporTesting
             _ = await request.result
         }
     }
+
+    /// Also before it is known what the server offers, as after a restart.
+    @Test(arguments: TestTransport.allCases, ["offer", "answer"])
+    func aFirstRequestOfASessionCanBeCancelled(over transport: TestTransport, whileItWaitsForThe word: String)
+        async throws
+    {
+        let options = TestOptions()
+        let (before, _) = Self.relayed { try Self.echo($0) }
+        let session = try await withTestClient(before, over: transport, options: options) { client in
+            try #require(try await client.openSession().sessionID)
+        }
+        let gate = Gate()
+        let (server, _) = Self.relayed(starting: { try await gate.wait(for: "offer") }) { request in
+            try await gate.wait(for: "answer")
+            return try Self.echo(request)
+        }
+        try await withTestClient(server, over: transport, options: options) { client in
+            let client = client.under(.v2025_11_25).inSession(session)
+            async let answer = client.callRaw("any tool", id: "gone")
+            await gate.arrival(of: "offer")
+            if word == "answer" {
+                gate.open("offer")
+                await gate.arrival(of: "answer")
+            }
+            let cancelled = try await client.notify("notifications/cancelled", ["requestId": "gone"])
+            #expect(cancelled.status == 202)
+            let response = try await answer
+            #expect(response.status == 200 && response.result == nil && response.errorCode == nil)
+        }
+    }
 }

@@ -58,18 +58,20 @@ extension Dispatcher {
         then next: @escaping @Sendable () -> Dispatch
     ) throws(Refusal) -> Dispatch? {
         guard let state = self.state, case .old(let session)? = standing else { return nil }
-        return try self.dispatchLater(message, envelope, start, session: session) {
+        let ready = { @Sendable () async throws -> Reply? in
             let name = ObjectName(StateObjectID(bits: session.id), .session, account: state.account(of: message))
-            guard try await state.engine.exists(name) else { return .reply(self.refuse(.sessionNotFound)) }
+            guard try await state.engine.exists(name) else { return self.refuse(.sessionNotFound) }
             self.sessions.keepsState(session, now: self.environment.wallTime())
-            return next()
+            return nil
         }
+        return try self.dispatchLater(message, envelope, start, session: session, until: ready, then: next)
     }
 
-    /// Dispatches a message after something has been waited for, off the event loop.
+    /// Dispatches a message after something has been waited for, off the event loop. Its client can cancel it meanwhile.
+    /// - Parameter ready: Waits; returns the answer of a message that is not dispatched.
     func dispatchLater(
         _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64, session: SessionToken?,
-        _ body: @escaping @Sendable () async throws -> Dispatch
+        until ready: @escaping @Sendable () async throws -> Reply?, then next: @escaping @Sendable () -> Dispatch
     ) throws(Refusal) -> Dispatch {
         // A modern client that goes away meanwhile has cancelled it.
         let revision = envelope.params.meta.isModern ? .v2026_07_28 : session?.revision ?? .newestLegacy
@@ -77,12 +79,16 @@ extension Dispatcher {
             message: message, envelope: envelope, method: .other, revision: revision, session: session,
             startNanoseconds: start)
         let wait = try self.gate.enter(message, now: Instant(nanoseconds: start))
+        self.hold(operation)
         return .call(
             PendingCall(
                 dispatcher: self, operation: operation, wait: wait,
                 next: {
                     do {
-                        return try await body()
+                        if let reply = try await ready() { return .reply(reply) }
+                        // What is dispatched is held under the same id.
+                        self.letGo(operation, operation)
+                        return next()
                     } catch {
                         let refusal =
                             error as? Refusal

@@ -21,7 +21,7 @@ extension Dispatcher {
 
     /// Dispatches a message once it is known what its foreign server offers; `nil` when that is known, or nobody asks.
     func awaitOffer(
-        _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64
+        _ standing: SessionAuthority.Standing?, _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64
     ) throws(Refusal) -> Dispatch? {
         guard envelope.shape == .request || envelope.shape == .batch, let server = self.relayed,
             server.catalogue == nil
@@ -31,9 +31,12 @@ extension Dispatcher {
             server.relay.prepareOffer()
             return nil
         }
-        return try self.dispatchLater(message, envelope, start, session: nil) {
+        let session: SessionToken? = if case .honoured(let session) = standing { session } else { nil }
+        return try self.dispatchLater(message, envelope, start, session: session) {
             try await server.relay.untilOffered()
-            return self.dispatch(message, batch: nil)
+            return nil
+        } then: {
+            self.dispatch(message, batch: nil)
         }
     }
 
