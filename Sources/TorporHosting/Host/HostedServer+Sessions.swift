@@ -6,22 +6,20 @@ import TorporProtocol
 extension HostedServer {
     package func sessionEnded(_ session: UInt128, account: AccountID?) {
         let (subscriber, key) = (StateObjectID(bits: session), HostKey(.session, bits: session))
-        let noted = self.state.withLock { state in
-            state.subscriptions.remove(subscriber)
-            return state.sessionEnds.remove(key)
-        }
+        let noted = self.state.withLock { $0.sessionEnds.remove(key) }
         // What a process before this one has kept for it can be found as well.
         if let caller = noted ?? account.map({ HostCaller(key, account: $0) }) { self.forget(caller) }
+        self.release { $0.release(subscriber) }
     }
 
     /// Forgets the sessions whose time is over.
     func endSessions(by now: WallTime) {
-        let ended = self.state.withLock { state in
-            let ended = state.sessionEnds.takeEnded(by: now)
-            for caller in ended { state.subscriptions.remove(StateObjectID(bits: caller.key.bits)) }
-            return ended
-        }
+        let ended = self.state.withLock { $0.sessionEnds.takeEnded(by: now) }
         for caller in ended { self.forget(caller) }
+        guard !ended.isEmpty else { return }
+        self.release { subscriptions in
+            for caller in ended { subscriptions.release(StateObjectID(bits: caller.key.bits)) }
+        }
     }
 
     /// Other scopes keep nothing for a session.

@@ -21,12 +21,14 @@ extension HostedServer {
         defer { self.ended(placed, caller.key) }
         let upstream = placed.launched.session
         guard isNew else {
-            if self.state.withLock({ $0.subscriptions.isLast(session, of: uri, caller.key) }) {
+            let isLast = self.state.withLock { $0.subscriptions.isLast(session, of: uri, caller.key) }
+            if isLast {
                 try await self.translating(placed) {
                     try await upstream.unsubscribe(from: uri, timeLimit: self.options.callTimeout)
                 }
             }
             self.state.withLock { $0.subscriptions.remove(session, from: uri, of: caller.key) }
+            if isLast { await self.unsubscribed(from: uri, of: caller.key, upstream) }
             return Array("{}".utf8)
         }
         // Before the child is told, since it may tell at once; and a session that ends meanwhile takes it along.
@@ -66,14 +68,56 @@ extension HostedServer {
                     return
                 }
             }
-            if isOver.load(ordering: .relaxed) { self.state.withLock { $0.subscriptions.remove(subscriber) } }
+            if isOver.load(ordering: .relaxed) { self.release { $0.release(subscriber) } }
         }
         return {
             isOver.store(true, ordering: .relaxed)
-            self.state.withLock { state in
-                for uri in uris { state.subscriptions.remove(subscriber, from: uri, of: key) }
+            self.release { subscriptions in
+                for uri in uris { subscriptions.release(subscriber, from: uri, of: key) }
             }
         }
+    }
+
+    /// Takes out subscriptions of those who are no more, and tells the children of what is left to nobody. Returns at
+    /// once.
+    func release(_ change: (inout ResourceSubscriptions) -> Void) {
+        let begins = self.state.withLock { state in
+            change(&state.subscriptions)
+            guard state.subscriptions.hasReleased, !state.isReleasing else { return false }
+            state.isReleasing = true
+            return true
+        }
+        if begins { self.chores.begin { await self.tellReleased() } }
+    }
+
+    private func tellReleased() async {
+        while let resource = self.nextReleased() {
+            // One that does not run is told nothing when it starts.
+            guard let session = self.host.session(of: resource.key) else { continue }
+            do {
+                try await session.unsubscribe(from: resource.uri, timeLimit: .seconds(10))
+                await self.unsubscribed(from: resource.uri, of: resource.key, session)
+            } catch {
+                // It goes on to tell of what nobody hears, until it ends.
+                self.state.withLock { $0.subscriptions.forgetReleased(of: resource.key) }
+            }
+        }
+    }
+
+    private func nextReleased() -> ResourceSubscriptions.Resource? {
+        self.state.withLock { state in
+            let next = state.subscriptions.takeReleased()
+            if next == nil { state.isReleasing = false }
+            return next
+        }
+    }
+
+    /// A child was told that nobody listens. Of two requests that are under way at once it may take either first: so it
+    /// is told of whoever has come meanwhile.
+    private func unsubscribed(from uri: String, of key: HostKey, _ session: UpstreamSession) async {
+        guard self.state.withLock({ !$0.subscriptions.subscribers(of: uri, key).isEmpty }) else { return }
+        // A child that cannot be reached tells nothing; one that starts is told anew.
+        try? await session.subscribe(to: uri, timeLimit: .seconds(10))
     }
 
     private func hasRoom(for uri: String, of key: HostKey) -> Bool {

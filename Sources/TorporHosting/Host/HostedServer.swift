@@ -64,6 +64,8 @@ package final class HostedServer: Relay, HostDelegate {
         /// What clients are held for between two rounds of questions.
         var exchanges: [UInt128: Exchange] = [:]
         var subscriptions = ResourceSubscriptions()
+        /// Children are being told of what is released.
+        var isReleasing = false
         var sessionEnds = SessionEnds()
     }
 

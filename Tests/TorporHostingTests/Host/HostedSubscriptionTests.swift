@@ -78,6 +78,59 @@ import TorporTesting
             #expect(hosted.server.state.withLock { $0.subscriptions.uris(of: .shared) } == [Self.uri])
             _ = try await session.endSession()
             #expect(hosted.server.state.withLock { $0.subscriptions.uris(of: .shared) } == [])
+            try await hosted.launcher.events.until(.received(1, "resources/unsubscribe", Self.uri))
+        }
+    }
+
+    @Test func oneOfTwoSessionsThatEndsLeavesTheOther() async throws {
+        try await withHosted(Self.script, scope: .shared) { hosted in
+            let (ann, bob) = (try await hosted.client.openSession(), try await hosted.client.openSession())
+            for session in [ann, bob] { _ = try await self.subscribe(session) }
+            _ = try await ann.endSession()
+            _ = try await bob.endSession()
+            try await hosted.launcher.events.until(.received(1, "resources/unsubscribe", Self.uri))
+            #expect(hosted.launcher.child(1).received.count { $0.hasPrefix("resources/unsubscribe") } == 1)
+        }
+    }
+
+    /// Of two requests under way at once the child may take either first.
+    @Test func whoSubscribesWhileTheChildIsToldOfNobodyIsToldOfAgain() async throws {
+        let words = Recorder<String>()
+        var script = Self.script
+        script.answering = { method in
+            guard method == "resources/unsubscribe" else { return }
+            words.add("told")
+            try await words.until("go on")
+        }
+        try await withHosted(script, scope: .shared) { hosted in
+            let ann = try await hosted.client.openSession()
+            _ = try await self.subscribe(ann)
+            _ = try await ann.endSession()
+            try await words.until("told")
+            _ = try await self.subscribe(try await hosted.client.openSession())
+            words.add("go on")
+            try await hosted.launcher.events.until(.received(1, "resources/subscribe", Self.uri), count: 3)
+        }
+    }
+
+    @Test func aChildThatDoesNotTakeItIsToldNothingMore() async throws {
+        var script = Self.script
+        script.resources = ["test://one", "test://two"]
+        script.answering = { if $0 == "resources/unsubscribe" { throw MCPError(.internalError, "not now") } }
+        try await withHosted(script, scope: .shared) { hosted in
+            let session = try await hosted.client.openSession()
+            for uri in ["test://one", "test://two"] {
+                _ = try await session.request("resources/subscribe", ["uri": .string(uri)])
+            }
+            _ = try await session.endSession()
+            try await hosted.launcher.events.until { events in
+                events.contains { if case .received(1, "resources/unsubscribe", _) = $0 { true } else { false } }
+            }
+            // What comes later is told, and comes after all that there was to tell before.
+            let other = try await hosted.client.openSession()
+            _ = try await self.subscribe(other)
+            _ = try await self.subscribe(other, "resources/unsubscribe")
+            #expect(hosted.launcher.child(1).received.count { $0.hasPrefix("resources/unsubscribe") } == 2)
         }
     }
 
@@ -128,6 +181,9 @@ import TorporTesting
                 return try await stream.nextMessage()
             }
             #expect(told["params"]?["uri"]?.string == Self.uri)
+            // It has gone, and its child need not tell of it any more.
+            let child = hosted.launcher.children(for: .principal)[0]
+            try await hosted.launcher.events.until(.received(child.number, "resources/unsubscribe", Self.uri))
         }
     }
 }
@@ -144,8 +200,27 @@ import TorporTesting
         subscriptions.add(self.ann, to: "a", of: .shared)
         #expect(subscriptions.uris(of: .shared) == ["a", "b"] && subscriptions.uris(of: self.other) == [])
         #expect(subscriptions.isLast(self.ann, of: "a", .shared) && !subscriptions.isLast(self.ann, of: "b", .shared))
-        subscriptions.remove(self.ann)
+        subscriptions.release(self.ann)
         #expect(subscriptions.uris(of: .shared) == ["b"] && subscriptions.isLast(self.bob, of: "b", .shared))
+    }
+
+    @Test func whatIsLeftToNobodyIsReleasedOnce() {
+        var subscriptions = ResourceSubscriptions()
+        for subscriber in [self.ann, self.bob] { subscriptions.add(subscriber, to: "a", of: .shared) }
+        for key in [.shared, self.other] { subscriptions.add(self.ann, to: "b", of: key) }
+        subscriptions.release(self.ann, from: "b", of: .shared)
+        #expect(subscriptions.takeReleased() == .init(key: .shared, uri: "b") && !subscriptions.hasReleased)
+        subscriptions.release(self.ann)
+        #expect(subscriptions.takeReleased() == .init(key: self.other, uri: "b") && !subscriptions.hasReleased)
+        subscriptions.release(self.bob)
+        subscriptions.release(self.bob)
+        // Somebody has come back to it.
+        subscriptions.add(self.ann, to: "a", of: .shared)
+        #expect(subscriptions.takeReleased() == nil && !subscriptions.hasReleased)
+        subscriptions.release(self.ann)
+        #expect(subscriptions.hasReleased)
+        subscriptions.forgetReleased(of: .shared)
+        #expect(subscriptions.takeReleased() == nil)
     }
 
     @Test func aKeyHasAThousandResources() {
@@ -171,7 +246,7 @@ import TorporTesting
         subscriptions.remove(self.ann, from: "0", of: self.other)
         subscriptions.add(self.bob, to: "0", of: .shared)
         #expect(!subscriptions.hasRoom(for: "0", of: .shared), "what is not there counts nothing when it is removed")
-        subscriptions.remove(self.ann)
+        subscriptions.release(self.ann)
         #expect(subscriptions.hasRoom(for: "0", of: .shared) && subscriptions.uris(of: .shared) == ["0"])
     }
 }
