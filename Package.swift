@@ -108,7 +108,7 @@ let package = Package(
         .target(
             name: "TorporStdio",
             dependencies: [
-                "Torpor", "TorporCore", "TorporProtocol",
+                "Torpor", "TorporAllocator", "TorporCore", "TorporProtocol",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -395,7 +395,7 @@ let package = Package(
         .testTarget(
             name: "TorporStdioTests",
             dependencies: [
-                "Torpor", "TorporStdio",
+                "Torpor", "TorporCore", "TorporStdio",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

@@ -5,6 +5,7 @@ import NIOPosix
 import ServiceLifecycle
 import Torpor
 import TorporAllocator
+import TorporHosting
 import TorporHTTP
 import TorporMetrics
 import TorporServers
@@ -34,6 +35,11 @@ struct ServeProgram {
         try outcome.get()
     }
 
+    private var environment: DispatcherEnvironment {
+        DispatcherEnvironment(
+            logger: self.logger, coreCount: HTTPConfiguration.coreCount, heapBytesOfThread: Allocator.heapBytesOfThread)
+    }
+
     private func listen(on eventLoops: MultiThreadedEventLoopGroup) async throws {
         let monitor = ProgressMonitor()
         let banner = Banner(configuration)
@@ -50,9 +56,7 @@ struct ServeProgram {
             authentication: self.files.authentication, keys: self.files.keys,
             sessionLifetime: self.configuration.sessionLifetime, limits: self.configuration.limits,
             streams: self.configuration.streams, state: state,
-            environment: DispatcherEnvironment(
-                logger: self.logger, coreCount: HTTPConfiguration.coreCount,
-                heapBytesOfThread: Allocator.heapBytesOfThread),
+            environment: self.environment,
             companion: hosting?.hosting, eventLoops: eventLoops, monitor: monitor,
             onListening: { port in
                 banner.print(port: port)
@@ -103,7 +107,11 @@ struct ServeProgram {
         let server = StdioServer(
             hosting?.mainServer ?? self.configuration.server.make(version: torporVersion),
             limits: self.configuration.limits, streams: self.configuration.streams,
-            lineMax: self.configuration.http.requestMax, state: state, logger: self.logger,
+            lineMax: self.configuration.http.requestMax, callTimeout: self.configuration.http.callTimeout, state: state,
+            environment: self.environment,
+            memory: MemoryGovernor.Environment(
+                limit: self.configuration.http.memoryLimit, children: hosting?.hosting.children,
+                trim: { Allocator.trim() }),
             companion: hosting?.hosting)
         let service = ServiceGroupConfiguration.ServiceConfiguration(
             service: server, successTerminationBehavior: .gracefullyShutdownGroup)

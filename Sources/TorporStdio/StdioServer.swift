@@ -1,6 +1,7 @@
 public import Logging
 public import ServiceLifecycle
 public import Torpor
+import TorporAllocator
 import TorporCore
 import TorporProtocol
 
@@ -14,10 +15,11 @@ import TorporProtocol
 /// the client as long to read what they answer.
 public final class StdioServer: Service {
     private let dispatcher: Dispatcher
+    private let governor: MemoryGovernor
     private let lineMax: Int
+    private let callTimeout: Duration
     private let streams: @Sendable () throws -> ByteStreams
     private let companion: (any ServerCompanion)?
-    private let logger: Logger
 
     /// Who calls: whoever started the server, and may open its store. So state outlives the session and the process.
     package static let owner = Principal(subject: "owner", issuer: "stdio")
@@ -25,70 +27,92 @@ public final class StdioServer: Service {
     /// How long calls may go on, and the client may read, when the input has ended.
     private let farewell: Duration
 
-    /// - Parameter lineMax: The longest message of the client; a longer one is answered with an error. Default 4 MiB.
+    /// - Parameters:
+    ///   - lineMax: The longest message of the client; a longer one is answered with an error. Default 4 MiB.
+    ///   - callTimeout: How long a call may take, its wait for a turn included. Then it is answered with an error, and
+    ///     cancelled. Default 10 min.
+    ///   - memoryLimit: What the process may take. Near it idle state sleeps sooner, then calls wait; what cannot be
+    ///     relieved ends ``run()``. Default: 90 % of the control group's limit, else 75 % of the machine's memory.
     public convenience init(
         _ server: MCPServer, limits: CallLimits = CallLimits(), streams: StreamLimits = StreamLimits(),
-        lineMax: ByteCount = .mebibytes(4), state: StateService? = nil, logger: Logger = Logger(label: "torpor")
+        lineMax: ByteCount = .mebibytes(4), callTimeout: Duration = .seconds(600), memoryLimit: ByteCount? = nil,
+        state: StateService? = nil, logger: Logger = Logger(label: "torpor")
     ) {
         self.init(
-            server, limits: limits, streams: streams, lineMax: lineMax, state: state, logger: logger,
-            companion: nil, farewell: .seconds(1), over: { try ByteStreams(input: 0, output: 1) })
+            server, limits: limits, streams: streams, lineMax: lineMax, callTimeout: callTimeout, state: state,
+            environment: DispatcherEnvironment(logger: logger),
+            memory: MemoryGovernor.Environment(limit: memoryLimit, trim: { Allocator.trim() }))
     }
 
-    /// - Parameter companion: Runs around the server.
-    package convenience init(
-        _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, state: StateService?,
-        logger: Logger, companion: (any ServerCompanion)?
-    ) {
-        self.init(
-            server, limits: limits, streams: streams, lineMax: lineMax, state: state, logger: logger,
-            companion: companion, farewell: .seconds(1), over: { try ByteStreams(input: 0, output: 1) })
-    }
-
-    /// - Parameter bytes: Where messages come from and go to.
+    /// - Parameters:
+    ///   - memory: How memory is measured and given back.
+    ///   - companion: Runs around the server.
+    ///   - bytes: Where messages come from and go to.
     package init(
-        _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, state: StateService?,
-        logger: Logger, companion: (any ServerCompanion)? = nil,
-        farewell: Duration, over bytes: @escaping @Sendable () throws -> ByteStreams
+        _ server: MCPServer, limits: CallLimits, streams: StreamLimits, lineMax: ByteCount, callTimeout: Duration,
+        state: StateService?, environment: DispatcherEnvironment, memory: MemoryGovernor.Environment,
+        companion: (any ServerCompanion)? = nil, farewell: Duration = .seconds(1),
+        over bytes: @escaping @Sendable () throws -> ByteStreams = { try ByteStreams(input: 0, output: 1) }
     ) {
         precondition(lineMax.bytes > 0, "a line holds at least one byte")
+        precondition(callTimeout > .zero, "a call takes time")
         // Questions are named under a key; no session id is ever sealed here.
         let state = server.stateService(state)
         let sessions = SessionAuthority(keys: .perProcess(), lifetime: .seconds(86_400), service: state)
         self.dispatcher = Dispatcher(
             server: server, sessions: sessions, limits: limits, streams: streams, state: state,
-            environment: DispatcherEnvironment(logger: logger))
+            environment: environment)
+        self.governor = MemoryGovernor(self.dispatcher, environment: memory, logger: environment.logger)
         self.companion = companion
         self.lineMax = lineMax.bytes
+        self.callTimeout = callTimeout
         self.farewell = farewell
         self.streams = bytes
-        self.logger = logger
     }
 
-    /// Serves until the client closes its end, or a shutdown begins.
-    /// - Throws: ``StdioError`` when standard input or output fails.
+    /// Serves until the client closes its end, a shutdown begins, or memory cannot be had back.
+    /// - Throws: ``StdioError`` when standard input or output fails, and for lack of memory.
     public func run() async throws {
         guard let state = self.dispatcher.state else { return try await self.serveAccompanied() }
         try await state.run { try await self.serveAccompanied() }
     }
 
     private func serveAccompanied() async throws {
-        guard let companion = self.companion else { return try await self.serve() }
-        try await companion.run { try await self.serve() }
+        guard let companion = self.companion else { return try await self.serveGoverned() }
+        try await companion.run { try await self.serveGoverned() }
     }
 
-    private func serve() async throws {
+    private func serveGoverned() async throws {
         let bytes = try self.streams()
+        defer { bytes.close() }
+        try await withThrowingTaskGroup(of: String?.self) { tasks in
+            tasks.addTask {
+                await self.governor.run()
+                return nil
+            }
+            tasks.addTask {
+                let shortage = await self.governor.untilDrain()
+                // As if the client had closed its end.
+                if shortage != nil { bytes.stopReading() }
+                return shortage
+            }
+            try await self.serve(bytes)
+            tasks.cancelAll()
+            for try await shortage in tasks { if let shortage { throw StdioError(description: shortage) } }
+        }
+    }
+
+    private func serve(_ bytes: ByteStreams) async throws {
         let channel: MessageChannel
         do throws(Refusal) {
             channel = try self.dispatcher.openChannel(principal: Self.owner)
         } catch {
             preconditionFailure("a server without clients has room for one: \(error.error.message)")
         }
-        defer { bytes.close() }
         let calls = CallTasks()
         // Awaited on every way out of here.
         let writing = Task { try await self.write(channel.output, to: bytes) }
+        let ticking = Task { await self.passTime(calls) }
         let reading = await withTaskCancellationOrGracefulShutdownHandler {
             await self.serve(channel, bytes, calls)
         } onCancelOrGracefulShutdown: {
@@ -103,13 +127,24 @@ public final class StdioServer: Service {
                 bytes.stopWriting()
             }
             await calls.drained()
+            ticking.cancel()
             self.dispatcher.close(channel)
             // Why it failed, if it did, is thrown below.
             _ = await writing.result
+            await ticking.value
             group.cancelAll()
         }
         try reading.get()
         try await writing.value
+    }
+
+    /// Ends what has taken or waited for too long, once a second.
+    private func passTime(_ calls: CallTasks) async {
+        // Cancelled at the end.
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            self.dispatcher.sweep()
+            await calls.timeOut(after: self.callTimeout)
+        }
     }
 
     /// Takes messages until there are no more.
@@ -169,7 +204,7 @@ public final class StdioServer: Service {
     }
 }
 
-/// Standard input or output cannot be used.
+/// Standard input or output cannot be used, or there is too little memory to go on.
 public struct StdioError: Error, Sendable, CustomStringConvertible {
     public let description: String
 }

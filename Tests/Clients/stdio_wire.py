@@ -297,6 +297,15 @@ def a_signal_ends_the_process_and_what_was_asked_is_answered(servers, transcript
         stdio.expect_end()
 
 
+@trials
+def a_call_that_takes_too_long_is_answered(servers, transcript):
+    with Stdio(servers, transcript, "--server", "bench", "--call-timeout", "1s") as stdio:
+        stdio.open()
+        late = stdio.ask(request("tools/call", call("sleep", milliseconds=600_000), 2))
+        expect("longer than the limit of 1s" in late["error"]["message"], f"the answer says too little: {late}")
+        expect_equal(text_of(stdio.ask(request("tools/call", call("echo", message="on"), 3))), "on", "after it")
+
+
 CLIENT = """
 import subprocess, sys
 server = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)

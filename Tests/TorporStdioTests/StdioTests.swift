@@ -3,6 +3,7 @@ import Logging
 import Synchronization
 import Testing
 import Torpor
+import TorporCore
 import TorporStdio
 
 /// One client on two pipes.
@@ -47,6 +48,51 @@ import TorporStdio
             try await client.send(#"{"jsonrpc":"2.0","id":"\u0061","method":"ping"}"# + "\r")
             #expect(try await client.next()["id"] == "a")
         }
+    }
+
+    @Test func aCallThatTakesTooLongIsAnsweredAndCancelled() async throws {
+        try await withStdioClient(callTimeout: .milliseconds(1)) { client in
+            try await client.send(StdioClient.modern("tools/call", id: 1, params: #""name":"waits","arguments":{},"#))
+            let answer = try await client.next()
+            #expect(answer["id"] == 1 && answer["error"]?["code"] == -32603, "\(answer)")
+            let limit: JSONValue = "The call took longer than the limit of 1ms and was cancelled."
+            #expect(answer["error"]?["message"] == limit, "\(answer)")
+            // That was all, and the server can end: nothing runs any more.
+            client.closeInput()
+            #expect(try await client.nextLine() == nil)
+        }
+    }
+
+    @Test func aCallThatWaitsForItsTurnForTooLongIsRefused() async throws {
+        let limits = CallLimits(callsMax: 1, queueTimeout: .milliseconds(1))
+        try await withStdioClient(limits: limits, farewell: .milliseconds(1)) { client in
+            for id in [1, 2] as [JSONValue] {
+                try await client.send(
+                    StdioClient.modern("tools/call", id: id, params: #""name":"waits","arguments":{},"#))
+            }
+            let refused = try await client.next()
+            #expect(refused["id"] == 2 && refused["error"]?["code"] == -32603, "\(refused)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aServerWithoutMemoryEndsInGoodOrderAndSaysWhy() async throws {
+        let now = Atomic<Int64>(1_000_000_000)
+        let memory = MemoryGovernor.Environment(
+            meter: MemoryMeter(limit: ByteCount(1_000), source: "a test", used: { ByteCount(990) }), trim: { 0 },
+            now: { Instant(nanoseconds: now.load(ordering: .relaxed)) },
+            sleep: { duration in
+                try Task.checkCancellation()
+                now.add(Int64(duration.wholeMilliseconds) * 1_000_000, ordering: .relaxed)
+                await Task.yield()
+            })
+        let error = await #expect(throws: StdioError.self) {
+            try await withStdioClient(memory: memory) { client in
+                // Closed by the server alone.
+                let end = try await client.nextLine()
+                #expect(end == nil)
+            }
+        }
+        #expect(error?.description.contains("1,000") == true || error?.description.contains("memory") == true)
     }
 
     @Test func aSessionIsAskedAndAnswersOnTheSamePipe() async throws {
@@ -229,7 +275,9 @@ struct EchoedText: ToolInput { var text: String }
 
 /// Serves a client over pipes for the length of `body`; then the client closes its end and the server has to end.
 func withStdioClient(
-    lineMax: ByteCount = .mebibytes(1), farewell: Duration = .seconds(60), _ body: (StdioClient) async throws -> Void
+    limits: CallLimits = CallLimits(), lineMax: ByteCount = .mebibytes(1), callTimeout: Duration = .seconds(600),
+    memory: MemoryGovernor.Environment = MemoryGovernor.Environment(limit: nil, trim: { 0 }),
+    farewell: Duration = .seconds(60), _ body: (StdioClient) async throws -> Void
 ) async throws {
     var toServer: [Int32] = [0, 0]
     var fromServer: [Int32] = [0, 0]
@@ -253,8 +301,9 @@ func withStdioClient(
         }
     }
     let stdio = StdioServer(
-        server, limits: CallLimits(), streams: StreamLimits(), lineMax: lineMax, state: nil,
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, farewell: farewell,
+        server, limits: limits, streams: StreamLimits(), lineMax: lineMax, callTimeout: callTimeout, state: nil,
+        environment: DispatcherEnvironment(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
+        memory: memory, farewell: farewell,
         over: { try ByteStreams(input: ends.0, output: ends.1) })
     let client = try StdioClient(input: toServer[1], output: fromServer[0])
     defer {

@@ -31,6 +31,14 @@ package final class MemoryGovernor: Sendable {
             self.now = now
             self.sleep = sleep
         }
+
+        /// The memory of this machine.
+        /// - Parameter limit: What the process may take; `nil`: what its control group leaves it, or most of the machine's.
+        package init(
+            limit: ByteCount?, children: (any GovernedChildren)? = nil, trim: @escaping @Sendable () -> Int
+        ) {
+            self.init(meter: .machine(explicit: limit, children: children), trim: trim, children: children)
+        }
     }
 
     /// Between two readings while nothing presses.

@@ -98,8 +98,7 @@ public final class HTTPServer: Service {
             dispatcher,
             environment: memory
                 ?? MemoryGovernor.Environment(
-                    meter: .machine(explicit: configuration.memoryLimit, children: companion?.children),
-                    trim: { Allocator.trim() }, children: companion?.children),
+                    limit: configuration.memoryLimit, children: companion?.children, trim: { Allocator.trim() }),
             logger: environment.logger)
         self.companion = companion
         self.eventLoops = eventLoops
