@@ -22,7 +22,8 @@ enum { TORPOR_CHILDREN_MAX = 4096 };
 /// How many descriptors a request to start has at least: the plan, and the child's input, output and errors.
 enum { TORPOR_START_DESCRIPTORS_MIN = 4 };
 
-/// How many more it may have: control groups to join, each as its `cgroup.procs`, open for writing.
+/// How many more it may have: control groups to join, each as the file that a process of one thread
+/// writes 0 to, open for writing.
 enum { TORPOR_GROUPS_MAX = 4 };
 
 /// What Torpor asks.
