@@ -20,7 +20,8 @@ struct RawConnection {
     ///   - address: The client's own.
     ///   - tls: What the client speaks TLS with. Default: nothing, plain HTTP.
     static func open<Result: Sendable>(
-        port: Int, from address: String = "127.0.0.1", tls: NIOSSLContext? = nil, _ body: (inout RawConnection) async throws -> Result
+        port: Int, from address: String = "127.0.0.1", tls: NIOSSLContext? = nil,
+        _ body: (inout RawConnection) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
