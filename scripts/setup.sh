@@ -44,6 +44,7 @@ file libsqlite3-dev '/usr/include/sqlite3.h'
 file libjemalloc-dev '/usr/include/jemalloc/jemalloc.h'
 if [ "${1:-}" = test ]; then
     program python3 python3
+    program bubblewrap bwrap
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     # For promtool. As a package it starts a Prometheus of its own where there is an init system.
     program prometheus promtool

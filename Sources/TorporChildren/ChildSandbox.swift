@@ -26,8 +26,10 @@ package struct ChildSandbox: Sendable, Equatable {
 
     /// A command that runs `arguments` in the sandbox.
     /// - Throws: ``ChildError/Code/sandboxMissing``, with what to install.
-    func command(_ arguments: [String], directory: String) throws(ChildError) -> [String] {
-        guard let program = Self.find() else {
+    func command(
+        _ arguments: [String], directory: String, in path: String = ChildCommand.defaultPath
+    ) throws(ChildError) -> [String] {
+        guard let program = Self.find(in: path) else {
             throw ChildError(
                 .sandboxMissing,
                 "a sandbox is asked for, and bubblewrap is not installed: install it (apt-get install bubblewrap, "
