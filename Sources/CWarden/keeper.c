@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -101,17 +102,46 @@ static void volunteer(void) {
     close(file);
 }
 
+pid_t torpor_fork_into(int folder, int *inside) {
+    struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)folder};
+    *inside = folder >= 0;
+    pid_t process = folder >= 0 ? (pid_t)syscall(SYS_clone3, &how, sizeof how) : -1;
+    if (process >= 0) return process;
+    *inside = 0;
+    return fork();
+}
+
+/// The folder of the group to join, of the second version; -1 when there is none.
+static int group_folder(const int *descriptors, size_t count) {
+    struct stat status;
+    if (count <= TORPOR_START_DESCRIPTORS_MIN) return -1;
+    int group = descriptors[TORPOR_START_DESCRIPTORS_MIN];
+    return fstat(group, &status) == 0 && S_ISDIR(status.st_mode) ? group : -1;
+}
+
+/// Joins the groups. Of one thread, so that by `tasks` it takes no time: that waits for no grace period of the kernel, as
+/// `cgroup.procs` does.
+static bool join(int folder, const int *descriptors, size_t count) {
+    if (folder >= 0) {
+        int file = openat(folder, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        return file >= 0 && write(file, "0", 1) == 1;
+    }
+    for (size_t index = TORPOR_START_DESCRIPTORS_MIN; index < count; index++)
+        if (write(descriptors[index], "0", 1) != 1) return false;
+    return true;
+}
+
 /// Becomes the program.
 /// @param descriptors The plan, the streams, then the groups.
+/// @param inside Whether it is in its group already.
 static _Noreturn void become(
-    pid_t keeper, const struct task *task, const int *descriptors, size_t count, int report) {
+    pid_t keeper, const struct task *task, const int *descriptors, size_t count, bool inside, int report) {
     struct failure failure = {0};
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != keeper) _exit(127);
     failure.where = TORPOR_AT_GROUP;
-    for (size_t index = TORPOR_START_DESCRIPTORS_MIN; index < count; index++)
-        if (write(descriptors[index], "0", 1) != 1) goto failed;
+    if (!inside && !join(group_folder(descriptors, count), descriptors, count)) goto failed;
     volunteer();
     failure.where = TORPOR_AT_STREAMS;
     // What was received lies above 2, so no stream is put over one that is still to come.
@@ -202,10 +232,11 @@ _Noreturn void torpor_keep(
     int number = signals < 0 || pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0 ? errno : read_plan(descriptors[0], &task);
     pid_t self = getpid();
     pid_t process = -1;
+    int inside = 0;
     if (number != 0) {
         tell(socket, TORPOR_FAILED, child, 0, TORPOR_AT_PLAN, number);
-    } else if ((process = fork()) == 0) {
-        become(self, &task, descriptors, count, report[1]);
+    } else if ((process = torpor_fork_into(group_folder(descriptors, count), &inside)) == 0) {
+        become(self, &task, descriptors, count, inside, report[1]);
     } else if (process < 0) {
         tell(socket, TORPOR_FAILED, child, 0, TORPOR_AT_FORK, errno);
     }

@@ -1,3 +1,4 @@
+import CWarden
 import Glibc
 import Testing
 import TorporCore
@@ -55,6 +56,53 @@ import TorporSystem
         let bad = try Tree(Self.second(["/sys/fs/cgroup/own/cgroup.controllers": "cpu pids\n"]))
         #expect(MemoryCap.controlGroupRefusal(root: bad.root)?.contains("no controller of memory") == true)
         withExtendedLifetime((good, bad)) {}
+    }
+
+    // MARK: Joining
+
+    @Test func aChildJoinsByWhatTakesTheKernelNoTime() throws {
+        for (files, expected) in [
+            (Self.first(), ["/memory/own/TOP/child-1/tasks", "/pids/other/TOP/child-1/tasks"]),
+            (Self.second(), ["/own/TOP/child-1"]),
+        ] {
+            let tree = try Tree(files)
+            let place = try ChildGroups.Place.find(atMost: .controlGroupTwo, root: tree.root).get()
+            let tops = Set([place.memory, place.processes].compactMap(\.self)).sorted().map { "\($0)/TOP" }
+            let groups = ChildGroups(place: place, root: tree.root, tops: tops, locks: [])
+            // As the kernel puts it there.
+            for top in groups.tops { try tree.write("", to: "\(top)/child-1/tasks") }
+            let group = ChildGroup(
+                folders: groups.tops.map { "\($0)/child-1" }, cap: .mebibytes(64), limitsProcesses: true, groups: groups
+            )
+            let memberships = try group.openMemberships()
+            let opened = memberships.map { SystemRoot.machine.target(of: "/proc/self/fd/\($0)") ?? "" }
+            for descriptor in memberships { close(descriptor) }
+            #expect(opened == expected.map { "\(tree.folder)/sys/fs/cgroup\($0)" })
+        }
+    }
+
+    /// The top of the second version's groups, where this process may make one.
+    private static let unified: String? = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].first { folder in
+        access("\(folder)/cgroup.controllers", R_OK) == 0 && access(folder, W_OK) == 0
+    }
+
+    @Test(.enabled(if: unified != nil, "needs a control group of the second version that can be written"))
+    func aProcessBeginsInItsGroupOfTheSecondVersion() throws {
+        let folder = "\(try #require(Self.unified))/torpor-test-\(getpid())"
+        try #require(mkdir(folder, 0o755) == 0)
+        defer { #expect(rmdir(folder) == 0) }
+        let group = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(group) }
+        var isInside: CInt = 0
+        let process = torpor_fork_into(group, &isInside)
+        // A copy of one thread of many: it does nothing but wait for its end.
+        if process == 0 { while true { pause() } }
+        try #require(process > 0)
+        let groups = SystemRoot.machine.text("/proc/\(process)/cgroup")
+        kill(process, SIGKILL)
+        waitpid(process, nil, 0)
+        try #require(isInside == 1, "the kernel is older than 5.7, or clone3 is filtered out")
+        #expect(groups?.contains("/torpor-test-\(getpid())\n") == true)
     }
 
     // MARK: Where

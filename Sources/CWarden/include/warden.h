@@ -22,8 +22,8 @@ enum { TORPOR_CHILDREN_MAX = 4096 };
 /// How many descriptors a request to start has at least: the plan, and the child's input, output and errors.
 enum { TORPOR_START_DESCRIPTORS_MIN = 4 };
 
-/// How many more it may have: control groups to join, each as the file that a process of one thread
-/// writes 0 to, open for writing.
+/// How many more it may have: control groups to join. In the first version each as its `tasks`, open for writing; in the
+/// second the folder of the only one.
 enum { TORPOR_GROUPS_MAX = 4 };
 
 /// What Torpor asks.
@@ -109,6 +109,13 @@ int torpor_pipe(int ends[2]);
 
 /// A descriptor that becomes readable when the process ends, or a negated error of errno.
 int torpor_process_descriptor(pid_t pid);
+
+/// Forks, into the control group of the second version whose folder this is if the kernel can: to begin there takes no
+/// time, to be moved there takes milliseconds.
+/// @param folder A descriptor of the folder, or -1 for none.
+/// @param inside Whether the new process is in the group: not before Linux 5.7, and not where clone3 is filtered out.
+/// @return As fork does.
+pid_t torpor_fork_into(int folder, int *inside);
 
 /// Whether systemd has handed the control group in this folder to whoever runs in it.
 int torpor_group_is_delegated(const char *folder);

@@ -49,18 +49,15 @@ struct ChildGroup: Sendable {
         }
     }
 
-    /// Opens what a process writes 0 to in order to join: a descriptor for each group, to be closed by the caller.
+    /// Opens what a child needs to join (see `TORPOR_GROUPS_MAX`): a descriptor for each group, to be closed by the caller.
     func openMemberships() throws(ChildError) -> [Int32] {
-        // A process that joins with all its threads waits for a grace period of the kernel, some ten milliseconds. One that
-        // has a single thread joins by that alone, at once, which the second version does not let it.
-        let file =
-            switch self.version {
-            case .two: "cgroup.procs"
-            case .one: "tasks"
-            }
         var open: [Int32] = []
         for folder in self.folders {
-            let descriptor = self.root.openFile("\(folder)/\(file)", O_WRONLY)
+            let descriptor =
+                switch self.version {
+                case .one: self.root.openFile("\(folder)/tasks", O_WRONLY)
+                case .two: self.root.openFile(folder, O_RDONLY | O_DIRECTORY)
+                }
             guard descriptor >= 0 else {
                 let number = errno
                 for descriptor in open { close(descriptor) }
