@@ -6,7 +6,7 @@ package final class CallTasks: CallCarrier {
         let call: PendingCall
         let task: Task<Void, Never>
         let deliver: @Sendable (PendingCall.End) async -> Void
-        let start: ContinuousClock.Instant
+        var isOverdue = false
     }
 
     private struct State {
@@ -28,7 +28,7 @@ package final class CallTasks: CallCarrier {
                 await deliver(call.run(over: self, as: name))
                 self.ended(name)
             }
-            state.running[name] = Running(call: call, task: task, deliver: deliver, start: .now)
+            state.running[name] = Running(call: call, task: task, deliver: deliver)
             call.runs(in: task)
         }
     }
@@ -49,15 +49,24 @@ package final class CallTasks: CallCarrier {
         for running in self.state.withLock({ Array($0.running.values) }) { running.task.cancel() }
     }
 
-    /// Cancels the calls that have taken longer than `limit`, and answers in their stead.
+    /// Cancels the calls that have taken longer than `limit`, their wait for a turn included, and answers in their stead.
     package func timeOut(after limit: Duration) async {
-        let now = ContinuousClock.now
-        let overdue = self.state.withLock { $0.running.values.filter { now - $0.start > limit } }
-        for running in overdue {
+        for overdue in self.takeOverdue(limit) {
             // Answered before it is cancelled, which would be the answer otherwise.
-            let end = running.call.timedOut(after: limit)
-            running.task.cancel()
-            await running.deliver(end)
+            let end = overdue.call.timedOut(after: limit)
+            overdue.task.cancel()
+            await overdue.deliver(end)
+        }
+    }
+
+    private func takeOverdue(_ limit: Duration) -> [Running] {
+        self.state.withLock { state in
+            let names = state.running.filter { !$0.value.isOverdue && $0.value.call.age > limit }.keys
+            return names.compactMap { name in
+                // Once: one that ignores its cancellation stays.
+                state.running[name]?.isOverdue = true
+                return state.running[name]
+            }
         }
     }
 

@@ -46,6 +46,11 @@ package struct PendingCall: Sendable {
     /// Who has called, when that is known.
     package var principal: Principal? { self.operation.message.principal }
 
+    /// How long ago its message came.
+    var age: Duration {
+        .nanoseconds(self.dispatcher.environment.monotonicNanoseconds() - self.operation.startNanoseconds)
+    }
+
     /// The call runs in this task.
     package func runs(in task: Task<Void, Never>) {
         self.operation.output.withLock { if !$0.hasEnded { $0.task = task } }

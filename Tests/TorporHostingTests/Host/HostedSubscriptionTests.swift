@@ -223,6 +223,19 @@ import TorporTesting
         #expect(subscriptions.takeReleased() == nil)
     }
 
+    @Test func tenThousandAreReleasedAtATime() {
+        var subscriptions = ResourceSubscriptions()
+        for key in 0..<11 {
+            for number in 0..<1_000 {
+                subscriptions.add(self.ann, to: "\(number)", of: HostKey(.session, bits: UInt128(key)))
+            }
+        }
+        subscriptions.release(self.ann)
+        var released = 0
+        while subscriptions.takeReleased() != nil { released += 1 }
+        #expect(released == 10_000 && subscriptions.hasRoom(for: "a", of: self.other))
+    }
+
     @Test func aKeyHasAThousandResources() {
         var subscriptions = ResourceSubscriptions()
         for number in 0..<1_000 { subscriptions.add(self.ann, to: "\(number)", of: .shared) }
