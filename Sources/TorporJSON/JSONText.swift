@@ -58,10 +58,7 @@ package enum JSONText {
         }
         let count = name.utf8CodeUnitCount
         guard range.count == count else { return false }
-        let contents = bytes.extracting(range)
-        // `name` holds `count` bytes, and `contents` as many.
-        for index in 0..<count where contents[unchecked: index] != name.utf8Start[index] { return false }
-        return true
+        return bytes.extracting(range).bytes.starts(with: UnsafeRawPointer(name.utf8Start), count: count)
     }
 
     /// The value of a hexadecimal digit, or `nil` if `byte` is none.
@@ -154,5 +151,25 @@ struct JSONTextReader: ~Escapable {
         }
         self.pending = pending
         return first
+    }
+}
+
+extension RawSpan {
+    /// Whether it begins with `count` bytes of `other`. Both hold as many.
+    @inlinable
+    func starts(with other: UnsafeRawPointer, count: Int) -> Bool {
+        var index = 0
+        while index &+ 8 <= count {
+            // In bounds by the condition above, and every bit pattern is a UInt64.
+            let word = unsafe self.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+            guard word == other.loadUnaligned(fromByteOffset: index, as: UInt64.self) else { return false }
+            index &+= 8
+        }
+        while index < count {
+            let byte = unsafe self.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
+            guard byte == other.load(fromByteOffset: index, as: UInt8.self) else { return false }
+            index &+= 1
+        }
+        return true
     }
 }

@@ -41,4 +41,27 @@ import TorporJSON
         let bytes = Array("e\u{301}".utf8)
         #expect(!contents(of: bytes, 0..<bytes.count, hasEscapes: false, equal: "\u{E9}"))
     }
+
+    /// Keys are compared eight bytes at a time, and each byte counts.
+    @Test func aKeyIsItselfAlone() {
+        let names: [StaticString] = [
+            "", "a", "params", "progress", "arguments", "protocolVersion", "io.modelcontextprotocol/clientInfo",
+            "größe",
+        ]
+        for name in names {
+            let bytes = Array(name.description.utf8)
+            let among = [0x22] + bytes + [0x22]
+            let whole = 1..<(bytes.count + 1)
+            func holds(_ text: [UInt8], _ range: Range<Int>, hasEscapes: Bool = false) -> Bool {
+                JSONText.equals(in: text.span, range, hasEscapes: hasEscapes, to: name)
+            }
+            #expect(holds(among, whole) && holds(among, whole, hasEscapes: true))
+            #expect(!holds(among, 0..<(bytes.count + 1)) && !holds(among, 1..<(bytes.count + 2)))
+            for place in whole {
+                var other = among
+                other[place] ^= 0x20
+                #expect(!holds(other, whole), "\(name) at \(place)")
+            }
+        }
+    }
 }

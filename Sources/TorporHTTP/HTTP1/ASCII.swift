@@ -69,16 +69,18 @@ extension Span<UInt8> {
         self.end(of: set, from: range.lowerBound, to: range.upperBound) == range.upperBound
     }
 
-    /// The first line feed in `start..<end`.
-    func firstLineFeed(from start: Int, to end: Int) -> Int? {
+    /// The first place of `byte` in `start..<end`.
+    @inline(__always)
+    func firstIndex(of byte: UInt8, from start: Int, to end: Int) -> Int? {
+        let eight = UInt64(byte) &* 0x0101_0101_0101_0101
         var index = start
         while index + 8 <= end {
-            let hits = Self.zeroBytes(self.word(at: index) ^ 0x0A0A_0A0A_0A0A_0A0A)
+            let hits = Self.zeroBytes(self.word(at: index) ^ eight)
             if hits != 0 { return index + hits.trailingZeroBitCount / 8 }
             index += 8
         }
         while index < end {
-            if self[index] == ASCII.lineFeed { return index }
+            if self[index] == byte { return index }
             index += 1
         }
         return nil
@@ -118,16 +120,12 @@ extension Span<UInt8> {
     /// Whether `range` holds exactly `text`.
     @inline(__always)
     func equals(_ text: StaticString, _ range: Range<Int>) -> Bool {
-        guard range.count == text.utf8CodeUnitCount else { return false }
-        for offset in 0..<range.count where self[range.lowerBound + offset] != text.utf8Start[offset] {
-            return false
-        }
-        return true
+        range.count == text.utf8CodeUnitCount && self.holds(text, at: range.lowerBound, settingBits: 0)
     }
 
     /// Whether `range` holds `lowercased`, whatever the case of its letters.
     ///
-    /// `lowercased` consists of lower-case letters, digits and `-`; the bytes in `range` are free of control bytes.
+    /// `lowercased` consists of lower-case letters, digits and `-/*`; the bytes in `range` are free of control bytes.
     /// Then setting bit 5 makes a letter lower-case and maps nothing else onto them.
     @inline(__always)
     func equals(ignoringCase lowercased: StaticString, _ range: Range<Int>) -> Bool {
@@ -137,9 +135,24 @@ extension Span<UInt8> {
     /// As ``equals(ignoringCase:_:)``, for a prefix that is known to fit.
     @inline(__always)
     func starts(ignoringCase lowercased: StaticString, at start: Int) -> Bool {
-        for offset in 0..<lowercased.utf8CodeUnitCount
-        where self[start + offset] | 0x20 != lowercased.utf8Start[offset] {
-            return false
+        self.holds(lowercased, at: start, settingBits: 0x20)
+    }
+
+    /// Whether `text` is found at `start` after these bits of each byte there have been set. It has to fit.
+    @inline(__always)
+    private func holds(_ text: StaticString, at start: Int, settingBits bits: UInt8) -> Bool {
+        let count = text.utf8CodeUnitCount
+        var offset = 0
+        while offset + 8 <= count {
+            // Within `text`, by the condition.
+            let expected = UnsafeRawPointer(text.utf8Start).loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            let found = self.word(at: start + offset) | UInt64(bits) &* 0x0101_0101_0101_0101
+            guard found == UInt64(littleEndian: expected) else { return false }
+            offset += 8
+        }
+        while offset < count {
+            guard self[start + offset] | bits == text.utf8Start[offset] else { return false }
+            offset += 1
         }
         return true
     }

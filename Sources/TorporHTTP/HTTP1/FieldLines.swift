@@ -9,7 +9,7 @@ struct EmptyLineScanner: Sendable {
     /// - Returns: The index after the empty line, or nil if there is none yet.
     /// - Throws: 400 for a line feed without a carriage return before it.
     mutating func find(in bytes: Span<UInt8>, to end: Int) throws(HTTPRefusal) -> Int? {
-        while let lineFeed = bytes.firstLineFeed(from: self.scannedBytes, to: end) {
+        while let lineFeed = bytes.firstIndex(of: ASCII.lineFeed, from: self.scannedBytes, to: end) {
             guard lineFeed > self.lineStart, bytes[lineFeed - 1] == ASCII.carriageReturn else {
                 throw .malformed("A line ends without a carriage return.")
             }

@@ -141,19 +141,18 @@ final class ConnectionLoop {
                 // A channel that has closed, or has no room, is one that nobody reads.
                 try? await channel.output.send(reply.body)
             }
-            returns.execute { bound.value.callReturned(name, end) }
+            returns.execute { bound.value.callReturned(name, of: caller, end) }
         }
         call.runs(in: task)
         let running = RunningCall(
-            name: name, caller: caller, call: call, task: task, startTick: self.tick, reservedBytes: reservedBytes,
+            name: name, call: call, task: task, startTick: self.tick, reservedBytes: reservedBytes,
             connection: connection)
         self.calls[name] = running
         return running
     }
 
     /// A call has returned, whether or not anybody still waits for it.
-    private func callReturned(_ name: UInt64, _ end: PendingCall.End) {
-        guard let caller = self.calls[name]?.caller else { preconditionFailure("a call ends once") }
+    private func callReturned(_ name: UInt64, of caller: CallerName, _ end: PendingCall.End) {
         if self.begins(.answer(name, end), of: caller) { self.answer(name, end) }
     }
 
@@ -245,7 +244,6 @@ final class ConnectionLoop {
 /// A call that runs off the event loop.
 struct RunningCall {
     let name: UInt64
-    let caller: CallerName
     let call: PendingCall
     /// Ends with the call; the loop keeps it until then, cancels it when nobody may wait any longer, and drains by
     /// waiting for it.

@@ -63,7 +63,7 @@ extension ListenerState {
 
     /// Checks `Content-Type` and `Accept` of a POST.
     func checkMediaTypes(_ request: HTTPRequest, _ accepted: MediaType) throws(Refusal) {
-        guard let type = request.head.contentType, MediaType(of: request.bytes, type) == .json else {
+        guard let type = request.head.contentType, MediaType(of: request.bytes.span, type) == .json else {
             throw Refusal(415, .invalidRequest, "The body must be application/json.")
         }
         guard request.head.accept == nil || accepted.contains(.json) else {
@@ -99,55 +99,37 @@ struct MediaType: OptionSet {
     /// What a client accepts, by all its `Accept` fields. Weights are not looked at.
     static func accepted(by request: HTTPRequest) -> MediaType {
         guard let accept = request.head.accept else { return [] }
-        return request.head.acceptRepeats.reduce(into: MediaType(request.bytes, accept)) { types, range in
-            types.formUnion(MediaType(request.bytes, range))
+        return request.head.acceptRepeats.reduce(into: MediaType(request.bytes.span, accept)) { types, range in
+            types.formUnion(MediaType(request.bytes.span, range))
         }
     }
 
     /// Reads one media type with parameters.
-    init(of bytes: [UInt8], _ field: Range<Int>) {
+    init(of bytes: Span<UInt8>, _ field: Range<Int>) {
         self.rawValue = 0
         self.add(bytes, field)
     }
 
     /// Reads a list of media types with parameters.
-    init(_ bytes: [UInt8], _ field: Range<Int>) {
+    init(_ bytes: Span<UInt8>, _ field: Range<Int>) {
         self.rawValue = 0
         var start = field.lowerBound
         while start < field.upperBound {
-            var end = start
-            while end < field.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
+            let end = bytes.firstIndex(of: ASCII.comma, from: start, to: field.upperBound) ?? field.upperBound
             self.add(bytes, start..<end)
             start = end + 1
         }
     }
 
-    private mutating func add(_ bytes: [UInt8], _ entry: Range<Int>) {
-        var start = entry.lowerBound
-        while start < entry.upperBound, Self.isBlank(bytes[start]) { start += 1 }
-        var end = start
-        while end < entry.upperBound, bytes[end] != UInt8(ascii: ";") { end += 1 }
-        while end > start, Self.isBlank(bytes[end - 1]) { end -= 1 }
-        let name = start..<end
-        if Self.equals(bytes, name, "application/json") || Self.equals(bytes, name, "*/*")
-            || Self.equals(bytes, name, "application/*")
+    private mutating func add(_ bytes: Span<UInt8>, _ entry: Range<Int>) {
+        let end = bytes.firstIndex(of: ASCII.semicolon, from: entry.lowerBound, to: entry.upperBound)
+        let name = bytes.trimmed(entry.lowerBound..<(end ?? entry.upperBound))
+        if bytes.equals(ignoringCase: "application/json", name) || bytes.equals("*/*", name)
+            || bytes.equals(ignoringCase: "application/*", name)
         {
             self.insert(.json)
-        } else if Self.equals(bytes, name, "text/event-stream") {
+        } else if bytes.equals(ignoringCase: "text/event-stream", name) {
             self.insert(.events)
         }
     }
-
-    private static func equals(_ bytes: [UInt8], _ range: Range<Int>, _ name: StaticString) -> Bool {
-        guard range.count == name.utf8CodeUnitCount else { return false }
-        for offset in 0..<range.count {
-            let byte = bytes[range.lowerBound + offset]
-            // The name is in lower case and as long as the range.
-            guard (0x41...0x5A).contains(byte) ? byte | 0x20 == name.utf8Start[offset] : byte == name.utf8Start[offset]
-            else { return false }
-        }
-        return true
-    }
-
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 }

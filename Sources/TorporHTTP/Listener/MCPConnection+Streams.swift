@@ -263,7 +263,7 @@ extension MCPConnection {
                 Refusal(404, .sessionNotFound, "There is no stream of this session. Open one at \(Endpoint.ssePath)."),
                 messageAt: request.body.lowerBound, of: request.bytes)
         }
-        guard let type = request.head.contentType, MediaType(of: request.bytes, type) == .json else {
+        guard let type = request.head.contentType, MediaType(of: request.bytes.span, type) == .json else {
             throw Refusal(415, .invalidRequest, "The body must be application/json.")
         }
         let message = IncomingMessage(

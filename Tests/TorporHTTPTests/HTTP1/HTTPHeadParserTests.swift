@@ -224,11 +224,41 @@ struct HTTPHeadParserTests {
                     let span = bytes.span
                     let lineFeed = bytes.firstIndex(of: 0x0A)
                     let textEnd = bytes.firstIndex { !ASCII.isFieldText($0) } ?? length
-                    if span.firstLineFeed(from: 0, to: length) != lineFeed { disagreements += 1 }
+                    if span.firstIndex(of: ASCII.lineFeed, from: 0, to: length) != lineFeed { disagreements += 1 }
                     if span.endOfFieldText(from: 0, to: length) != textEnd { disagreements += 1 }
                 }
             }
         }
         #expect(disagreements == 0)
+    }
+
+    /// Names are compared eight bytes at a time, and each byte counts.
+    @Test func aNameIsHeldByItselfAloneWhateverItsCase() {
+        let names: [StaticString] = [
+            "", "a", "accept", "mcp-name", "mcp-method", "application/*", "content-length", "application/json",
+            "text/event-stream", "mcp-protocol-version",
+        ]
+        for name in names {
+            let bytes = Array(name.description.utf8)
+            let whole = 1..<(bytes.count + 1)
+            func holds(_ contents: [UInt8], _ range: Range<Int>? = nil, ignoringCase: Bool) -> Bool {
+                let text = [0x20] + contents + [0x20]
+                let range = range ?? whole
+                return ignoringCase ? text.span.equals(ignoringCase: name, range) : text.span.equals(name, range)
+            }
+            #expect(holds(bytes, ignoringCase: false) && holds(bytes, ignoringCase: true))
+            let shouted = Array(name.description.uppercased().utf8)
+            #expect(holds(shouted, ignoringCase: true))
+            #expect(holds(shouted, ignoringCase: false) == bytes.isEmpty)
+            for isIgnored in [false, true] {
+                #expect(!holds(bytes, 0..<bytes.count, ignoringCase: isIgnored) || bytes.isEmpty)
+                #expect(!holds(bytes, 1..<(bytes.count + 2), ignoringCase: isIgnored))
+                for place in bytes.indices {
+                    var other = bytes
+                    other[place] = UInt8(ascii: "!")
+                    #expect(!holds(other, ignoringCase: isIgnored))
+                }
+            }
+        }
     }
 }
