@@ -29,6 +29,8 @@ final class Transcript: Sendable {
             "status": .number(JSONNumber(response.status)), "response": response.body ?? .null,
         ]
         if request.isCancelled { line["cancelled"] = true }
+        // Tells which request a client has cancelled.
+        if let session = request.headers["Mcp-Session-Id"] { line["headers"] = ["mcp-session-id": .string(session)] }
         if !response.messages.isEmpty { line["messages"] = .array(response.messages) }
         if let place = response.events.last(where: { $0.id != nil })?.id { line["lastEventId"] = .string(place) }
         let bytes = Array((JSONValue.object(line).text + "\n").utf8)

@@ -201,10 +201,27 @@ import TorporTesting
         #expect(stream.next(reader) == .ended)
     }
 
+    /// A request of the modern era has no session: none is looked for that its header names.
+    @Test func aListenerThatNamesAnOldSessionListens() throws {
+        let now = Mutex(WallTime(milliseconds: 1_000_000))
+        let dispatcher = Self.dispatcher(state: .inMemory()) { $0.wallTime = { now.withLock { $0 } } }
+        let session = try Self.session(dispatcher)
+        now.withLock { $0 = $0 + .seconds(61) }
+        let listen = Self.modern("subscriptions/listen", #""notifications":{"toolsListChanged":true},"#)
+        let body = String(decoding: listen, as: UTF8.self)
+        guard case .stream = dispatcher.dispatch(Self.message(body, session: session)) else { throw TestFailure() }
+        // One of the era that has sessions is looked for.
+        let ping = #"{"jsonrpc":"2.0","id":2,"method":"ping"}"#
+        guard case .call(let call) = dispatcher.dispatch(Self.message(ping, session: session)) else {
+            throw TestFailure()
+        }
+        _ = call.cutShort()
+    }
+
     // MARK: Helpers
 
     private static func dispatcher(
-        _ gate: Gate = Gate(), _ change: (inout DispatcherEnvironment) -> Void = { _ in }
+        _ gate: Gate = Gate(), state: StateService? = nil, _ change: (inout DispatcherEnvironment) -> Void = { _ in }
     ) -> Dispatcher {
         var environment = DispatcherEnvironment(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         change(&environment)
@@ -217,8 +234,8 @@ import TorporTesting
             Resource("test://a", name: "a", description: "A text.", text: "a")
         }
         return Dispatcher(
-            server: server, sessions: SessionAuthority(keys: .perProcess(), lifetime: .seconds(60), store: 0),
-            environment: environment)
+            server: server, sessions: SessionAuthority(keys: .perProcess(), lifetime: .seconds(60), service: state),
+            state: state, environment: environment)
     }
 
     private static func modern(_ method: String, _ params: String) -> [UInt8] {
@@ -233,13 +250,20 @@ import TorporTesting
         _ body: String = #"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"waits"}}"#,
         revision: String = "2025-11-25"
     ) throws -> (session: String, call: PendingCall) {
+        let session = try Self.session(dispatcher, revision: revision)
+        guard case .call(let call) = dispatcher.dispatch(Self.message(body, session: session)) else {
+            throw TestFailure()
+        }
+        return (session, call)
+    }
+
+    private static func session(_ dispatcher: Dispatcher, revision: String = "2025-11-25") throws -> String {
         let initialize =
             #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"\#(revision)","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
         guard case .reply(let opened) = dispatcher.dispatch(IncomingMessage(bytes: Array(initialize.utf8))),
-            let session = opened.sessionID,
-            case .call(let call) = dispatcher.dispatch(Self.message(body, session: session))
+            let session = opened.sessionID
         else { throw TestFailure() }
-        return (session, call)
+        return session
     }
 
     private static func message(_ body: String, session: String) -> IncomingMessage {

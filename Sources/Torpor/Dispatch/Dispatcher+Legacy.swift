@@ -57,7 +57,10 @@ extension Dispatcher {
         _ standing: SessionAuthority.Standing?, _ message: IncomingMessage, _ envelope: Envelope, _ start: Int64,
         then next: @escaping @Sendable () -> Dispatch
     ) throws(Refusal) -> Dispatch? {
-        guard let state = self.state, case .old(let session)? = standing else { return nil }
+        // A request of the modern era has no session, whatever its header says.
+        guard let state = self.state, case .old(let session)? = standing, !envelope.params.meta.isModern else {
+            return nil
+        }
         let ready = { @Sendable () async throws -> Reply? in
             let name = ObjectName(StateObjectID(bits: session.id), .session, account: state.account(of: message))
             guard try await state.engine.exists(name) else { return self.refuse(.sessionNotFound) }
@@ -86,9 +89,9 @@ extension Dispatcher {
                 next: {
                     do {
                         if let reply = try await ready() { return .reply(reply) }
-                        // What is dispatched is held under the same id.
-                        self.letGo(operation, operation)
-                        return next()
+                        let dispatch = next()
+                        if case .call(let call) = dispatch { self.hand(operation, to: call.operation) }
+                        return dispatch
                     } catch {
                         let refusal =
                             error as? Refusal

@@ -123,9 +123,9 @@ package final class Dispatcher: Sendable {
         }
         let standing = batch == nil ? self.standing(of: message) : nil
         do {
-            if batch == nil, let waits = try self.awaitOffer(standing, message, envelope, start) { return waits }
             let lookUp = try self.lookUp(standing, message, envelope, start) { self.dispatch(message, batch: nil) }
             if let lookUp { return lookUp }
+            if batch == nil, let waits = try self.awaitOffer(standing, message, envelope, start) { return waits }
         } catch {
             return .reply(self.refuse(error, id: envelope.id, in: message.bytes))
         }

@@ -77,6 +77,15 @@ extension Dispatcher {
         self.held.remove(call, key, from: holder.id)
     }
 
+    /// What goes on in an operation's stead is held under its id from now on.
+    func hand(_ operation: Operation, to successor: Operation) {
+        let bytes = operation.bytes
+        guard let holder = operation.message.channel?.holder ?? operation.session,
+            let key = RequestKey(operation.envelope.id, in: bytes.span)
+        else { return }
+        self.held.replace(operation, with: successor, key, of: holder.id)
+    }
+
     /// Holds a call that begins to run, so that its client can cancel it by a notification.
     func hold(_ operation: Operation) {
         let bytes = operation.bytes

@@ -180,6 +180,11 @@ package final class SessionTable: Sendable {
         self.changeHeld(session) { held in if held.calls[key] === call { held.calls[key] = nil } }
     }
 
+    /// Holds another call under the id of one that is held.
+    func replace(_ call: any Withdrawable, with other: any Withdrawable, _ key: RequestKey, of session: UInt128) {
+        self.changeHeld(session) { held in if held.calls[key] === call { held.calls[key] = other } }
+    }
+
     /// What runs under an id.
     func call(_ key: RequestKey, of session: UInt128) -> (any Withdrawable)? {
         self.state.withLock { $0.sessions[session]?.calls[key] }
