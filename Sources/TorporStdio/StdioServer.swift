@@ -119,21 +119,21 @@ public final class StdioServer: Service {
             bytes.stopReading()
         }
         self.dispatcher.finishListening(channel)
-        await withDiscardingTaskGroup { group in
-            group.addTask {
-                // Cancelled when everything has been said and written.
-                guard (try? await Task.sleep(for: self.farewell)) != nil else { return }
-                calls.cancelAll()
-                bytes.stopWriting()
-            }
-            await calls.drained()
-            ticking.cancel()
-            self.dispatcher.close(channel)
-            // Why it failed, if it did, is thrown below.
-            _ = await writing.result
-            await ticking.value
-            group.cancelAll()
+        // Of its own, since a task that is cancelled cannot wait, and awaited below.
+        let leaving = Task {
+            // Cancelled when everything has been said and written.
+            guard (try? await Task.sleep(for: self.farewell)) != nil else { return }
+            calls.cancelAll()
+            bytes.stopWriting()
         }
+        await calls.drained()
+        ticking.cancel()
+        self.dispatcher.close(channel)
+        // Why it failed, if it did, is thrown below.
+        _ = await writing.result
+        leaving.cancel()
+        await ticking.value
+        await leaving.value
         try reading.get()
         try await writing.value
     }
@@ -143,7 +143,7 @@ public final class StdioServer: Service {
         // Cancelled at the end.
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             self.dispatcher.sweep()
-            await calls.timeOut(after: self.callTimeout)
+            calls.timeOut(after: self.callTimeout)
         }
     }
 

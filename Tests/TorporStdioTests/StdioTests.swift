@@ -63,6 +63,19 @@ import TorporStdio
         }
     }
 
+    /// A call that nobody would end, and a client that does not read.
+    @Test(.timeLimit(.minutes(1))) func aCancelledServerEndsAfterItsFarewell() async throws {
+        try await withStdioServer(farewell: .milliseconds(1)) { client, running in
+            let call = #""name":"waits","arguments":{},"#
+            let meta = #""io.modelcontextprotocol/logLevel":"info","#
+            try await client.send(StdioClient.modern("tools/call", id: 1, params: call, meta: meta))
+            #expect(try await client.next()["method"] == "notifications/message")
+            running.cancel()
+            // It ends although the client has not closed its end.
+            _ = await running.result
+        }
+    }
+
     @Test func aCallThatWaitsForItsTurnForTooLongIsRefused() async throws {
         let limits = CallLimits(callsMax: 1, queueTimeout: .milliseconds(1))
         try await withStdioClient(limits: limits, farewell: .milliseconds(1)) { client in
@@ -279,6 +292,17 @@ func withStdioClient(
     memory: MemoryGovernor.Environment = MemoryGovernor.Environment(limit: nil, trim: { 0 }),
     farewell: Duration = .seconds(60), _ body: (StdioClient) async throws -> Void
 ) async throws {
+    try await withStdioServer(
+        limits: limits, lineMax: lineMax, callTimeout: callTimeout, memory: memory, farewell: farewell
+    ) { client, _ in try await body(client) }
+}
+
+/// The same, with the task that runs the server.
+func withStdioServer(
+    limits: CallLimits = CallLimits(), lineMax: ByteCount = .mebibytes(1), callTimeout: Duration = .seconds(600),
+    memory: MemoryGovernor.Environment = MemoryGovernor.Environment(limit: nil, trim: { 0 }),
+    farewell: Duration = .seconds(60), _ body: (StdioClient, Task<Void, any Error>) async throws -> Void
+) async throws {
     var toServer: [Int32] = [0, 0]
     var fromServer: [Int32] = [0, 0]
     try #require(pipe(&toServer) == 0 && pipe(&fromServer) == 0)
@@ -311,18 +335,18 @@ func withStdioClient(
         close(ends.0)
         close(fromServer[0])
     }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask {
-            defer { close(ends.1) }
-            try await stdio.run()
-        }
-        do {
-            try await body(client)
-        } catch {
-            client.closeInput()
-            throw error
-        }
-        client.closeInput()
-        try await group.waitForAll()
+    // Awaited on every way out of here.
+    let running = Task {
+        defer { close(ends.1) }
+        try await stdio.run()
     }
+    do {
+        try await body(client, running)
+    } catch {
+        client.closeInput()
+        _ = await running.result
+        throw error
+    }
+    client.closeInput()
+    try await running.value
 }

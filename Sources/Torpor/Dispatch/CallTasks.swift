@@ -11,8 +11,12 @@ package final class CallTasks: CallCarrier {
 
     private struct State {
         var running: [UInt64: Running] = [:]
+        /// Answers in the stead of calls that have taken too long, on their way.
+        var delivering: [UInt64: Task<Void, Never>] = [:]
         var last: UInt64 = 0
         var waiting: [CheckedContinuation<Void, Never>] = []
+
+        var isIdle: Bool { self.running.isEmpty && self.delivering.isEmpty }
     }
 
     private let state = Mutex(State())
@@ -37,8 +41,8 @@ package final class CallTasks: CallCarrier {
     package func drained() async {
         await withCheckedContinuation { continuation in
             let isIdle = self.state.withLock { state in
-                if !state.running.isEmpty { state.waiting.append(continuation) }
-                return state.running.isEmpty
+                if !state.isIdle { state.waiting.append(continuation) }
+                return state.isIdle
             }
             if isIdle { continuation.resume() }
         }
@@ -46,16 +50,31 @@ package final class CallTasks: CallCarrier {
 
     /// Cancels every task.
     package func cancelAll() {
-        for running in self.state.withLock({ Array($0.running.values) }) { running.task.cancel() }
+        let tasks = self.state.withLock { $0.running.values.map(\.task) + Array($0.delivering.values) }
+        for task in tasks { task.cancel() }
     }
 
     /// Cancels the calls that have taken longer than `limit`, their wait for a turn included, and answers in their stead.
-    package func timeOut(after limit: Duration) async {
+    package func timeOut(after limit: Duration) {
         for overdue in self.takeOverdue(limit) {
             // Answered before it is cancelled, which would be the answer otherwise.
             let end = overdue.call.timedOut(after: limit)
+            // It has an answer, which waits for a client that is slow to read.
+            if case .known = end { continue }
             overdue.task.cancel()
-            await overdue.deliver(end)
+            self.deliver(end, by: overdue.deliver)
+        }
+    }
+
+    private func deliver(_ end: PendingCall.End, by deliver: @escaping @Sendable (PendingCall.End) async -> Void) {
+        self.state.withLock { state in
+            state.last += 1
+            let name = state.last
+            // Counted like a call: see ``drained()``.
+            state.delivering[name] = Task {
+                await deliver(end)
+                self.ended(name)
+            }
         }
     }
 
@@ -73,7 +92,8 @@ package final class CallTasks: CallCarrier {
     private func ended(_ name: UInt64) {
         let waiting = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.running[name] = nil
-            guard state.running.isEmpty else { return [] }
+            state.delivering[name] = nil
+            guard state.isIdle else { return [] }
             defer { state.waiting = [] }
             return state.waiting
         }

@@ -130,12 +130,12 @@ package struct PendingCall: Sendable {
         }
         // What belongs to a batch is answered with it.
         if let channel = self.operation.message.channel, self.operation.batch == nil {
-            let end = await self.deliver(self.end(reply), to: channel)
+            let end = await self.deliver(self.end { reply }, to: channel)
             self.leave(at: stage)
             return end
         }
         self.leave(at: stage)
-        return self.end(reply)
+        return self.end { reply }
     }
 
     /// How far a call has come on its way to its handler.
@@ -207,39 +207,53 @@ package struct PendingCall: Sendable {
 
     /// Answers in its stead when it has taken longer than `limit`.
     package func timedOut(after limit: Duration) -> End {
-        if let successor { return successor.timedOut(after: limit) }
-        let hasBegun = self.operation.output.withLock { $0.hasBegun }
-        let refusal =
-            hasBegun
-            ? Refusal(200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled.")
-            : Refusal(
-                503, .internalError,
-                "The server is busy: the call waited \(limit.text) for its turn. Try again in a second.",
-                retryAfterSeconds: 1)
-        return self.end(self.dispatcher.fail(self.operation, refusal))
+        self.end {
+            let hasBegun = self.operation.output.withLock { $0.hasBegun }
+            let refusal =
+                hasBegun
+                ? Refusal(
+                    200, .internalError, "The call took longer than the limit of \(limit.text) and was cancelled.")
+                : Refusal(
+                    503, .internalError,
+                    "The server is busy: the call waited \(limit.text) for its turn. Try again in a second.",
+                    retryAfterSeconds: 1)
+            return self.dispatcher.fail(self.operation, refusal)
+        } orSuccessor: {
+            $0.timedOut(after: limit)
+        }
     }
 
     /// Answers in its stead when the server stops first.
     package func cutShort() -> End {
-        if let successor { return successor.cutShort() }
-        return self.end(
+        self.end {
             self.dispatcher.fail(
                 self.operation,
                 Refusal(
                     503, .internalError, "The server is stopping and could not finish this call. Try again.",
-                    retryAfterSeconds: 1)))
+                    retryAfterSeconds: 1))
+        } orSuccessor: {
+            $0.cutShort()
+        }
     }
 
-    private func end(_ reply: Reply) -> End {
+    /// Answers, unless that was done before.
+    /// - Parameter endSuccessor: For a call that another goes on in the stead of.
+    private func end(
+        _ makeReply: () -> Reply, orSuccessor endSuccessor: ((PendingCall) -> End)? = nil
+    ) -> End {
         let operation = self.operation
-        let (stream, isWithdrawn, isFirst) = operation.output.withLock { output in
+        let (stream, isWithdrawn, isFirst, successor) = operation.output.withLock { output in
+            // One that has a successor has no answer of its own.
+            if let successor = output.successor { return (output.stream, false, false, PendingCall?.some(successor)) }
             defer {
                 output.hasEnded = true
                 output.task = nil
             }
-            return (output.stream, output.isWithdrawn, !output.hasEnded)
+            return (output.stream, output.isWithdrawn, !output.hasEnded, nil)
         }
+        if let successor, let endSuccessor { return endSuccessor(successor) }
         guard isFirst else { return .known }
+        let reply = makeReply()
         guard let stream else { return isWithdrawn ? .withdrawn : .reply(reply) }
         if isWithdrawn {
             stream.end()
