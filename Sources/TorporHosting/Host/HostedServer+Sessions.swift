@@ -1,4 +1,5 @@
 import Synchronization
+import Torpor
 package import TorporCore
 import TorporProtocol
 
@@ -10,6 +11,13 @@ extension HostedServer {
         // What a process before this one has kept for it can be found as well.
         if let caller = noted ?? account.map({ HostCaller(key, account: $0) }) { self.forget(caller) }
         self.release { $0.release(subscriber) }
+    }
+
+    /// A session has called, or subscribes: what is kept for it ends with it.
+    func noteEnd(of request: RelayedRequest, account: AccountID) {
+        guard let session = request.session, let end = request.sessionEnd else { return }
+        let caller = HostCaller(HostKey(.session, bits: session), account: account)
+        self.state.withLock { $0.sessionEnds.note(caller, end: end) }
     }
 
     /// Forgets the sessions whose time is over.

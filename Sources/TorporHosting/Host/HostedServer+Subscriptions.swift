@@ -12,6 +12,7 @@ extension HostedServer {
         guard let uri = request.uri, let session, caller.key.kind != .call else {
             throw Refusal(400, .invalidRequest, "A subscription belongs to a session; it needs Mcp-Session-Id.")
         }
+        self.noteEnd(of: request, account: caller.account)
         let isNew = request.method == .subscribe
         if isNew, !self.hasRoom(for: uri, of: caller.key) {
             throw Refusal(
@@ -21,14 +22,16 @@ extension HostedServer {
         defer { self.ended(placed, caller.key) }
         let upstream = placed.launched.session
         guard isNew else {
-            let isLast = self.state.withLock { $0.subscriptions.isLast(session, of: uri, caller.key) }
-            if isLast {
+            if self.state.withLock({ $0.subscriptions.isLast(session, of: uri, caller.key) }) {
                 try await self.translating(placed) {
                     try await upstream.unsubscribe(from: uri, timeLimit: self.options.callTimeout)
                 }
+                self.state.withLock { $0.subscriptions.remove(session, from: uri, of: caller.key) }
+                await self.unsubscribed(from: uri, of: caller.key, upstream)
+            } else {
+                // The others may have left meanwhile.
+                self.release { $0.release(session, from: uri, of: caller.key) }
             }
-            self.state.withLock { $0.subscriptions.remove(session, from: uri, of: caller.key) }
-            if isLast { await self.unsubscribed(from: uri, of: caller.key, upstream) }
             return Array("{}".utf8)
         }
         // Before the child is told, since it may tell at once; and a session that ends meanwhile takes it along.
@@ -37,8 +40,12 @@ extension HostedServer {
             try await self.translating(placed) {
                 try await upstream.subscribe(to: uri, timeLimit: self.options.callTimeout)
             }
-        } catch {
+        } catch let error as MCPError {
             if isAdded { self.state.withLock { $0.subscriptions.remove(session, from: uri, of: caller.key) } }
+            throw error
+        } catch {
+            // The child may have taken it.
+            if isAdded { self.release { $0.release(session, from: uri, of: caller.key) } }
             throw error
         }
         return Array("{}".utf8)
@@ -64,7 +71,8 @@ extension HostedServer {
                 do {
                     try await placed.launched.session.subscribe(to: uri, timeLimit: .seconds(10))
                 } catch {
-                    self.state.withLock { $0.subscriptions.remove(subscriber, from: uri, of: key) }
+                    // The child may have taken it.
+                    self.release { $0.release(subscriber, from: uri, of: key) }
                     return
                 }
             }
@@ -96,11 +104,13 @@ extension HostedServer {
             guard let session = self.host.session(of: resource.key) else { continue }
             do {
                 try await session.unsubscribe(from: resource.uri, timeLimit: .seconds(10))
-                await self.unsubscribed(from: resource.uri, of: resource.key, session)
-            } catch {
+            } catch  where (error as? UpstreamError)?.code != .answered {
                 // It goes on to tell of what nobody hears, until it ends.
                 self.state.withLock { $0.subscriptions.forgetReleased(of: resource.key) }
+            } catch {
+                // The same of this resource alone.
             }
+            await self.unsubscribed(from: resource.uri, of: resource.key, session)
         }
     }
 

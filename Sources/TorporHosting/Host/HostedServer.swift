@@ -152,9 +152,7 @@ package final class HostedServer: Relay, HostDelegate {
     package func answer(_ request: RelayedRequest) async throws -> [UInt8] {
         if request.method == .toolsCall, let name = request.name { try self.checkOffered(name) }
         let target = try self.target(of: request)
-        if target.caller.key.kind == .session, let end = request.sessionEnd {
-            self.state.withLock { $0.sessionEnds.note(target.caller, end: end) }
-        }
+        if target.caller.key.kind == .session { self.noteEnd(of: request, account: target.caller.account) }
         if request.method == .subscribe || request.method == .unsubscribe {
             return try await self.changeSubscription(request, target.caller)
         }

@@ -36,7 +36,8 @@ struct ResourceSubscriptions {
 
     /// Whether nobody else of the key is subscribed.
     func isLast(_ subscriber: StateObjectID, of uri: String, _ key: HostKey) -> Bool {
-        (self.subscribers[key]?[uri] ?? []).subtracting([subscriber]).isEmpty
+        guard let all = self.subscribers[key]?[uri] else { return true }
+        return all.count == 1 && all.contains(subscriber)
     }
 
     /// - Returns: Whether it was not there before.

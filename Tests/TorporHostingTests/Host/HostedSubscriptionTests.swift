@@ -87,6 +87,8 @@ import TorporTesting
             let (ann, bob) = (try await hosted.client.openSession(), try await hosted.client.openSession())
             for session in [ann, bob] { _ = try await self.subscribe(session) }
             _ = try await ann.endSession()
+            _ = try await bob.callTool("who")
+            #expect(hosted.launcher.child(1).received.last == "tools/call who")
             _ = try await bob.endSession()
             try await hosted.launcher.events.until(.received(1, "resources/unsubscribe", Self.uri))
             #expect(hosted.launcher.child(1).received.count { $0.hasPrefix("resources/unsubscribe") } == 1)
@@ -113,24 +115,31 @@ import TorporTesting
         }
     }
 
-    @Test func aChildThatDoesNotTakeItIsToldNothingMore() async throws {
+    @Test func aChildThatRefusesOneIsToldOfTheOthers() async throws {
         var script = Self.script
         script.resources = ["test://one", "test://two"]
-        script.answering = { if $0 == "resources/unsubscribe" { throw MCPError(.internalError, "not now") } }
+        script.answering = { if $0 == "resources/unsubscribe" { throw MCPError(.invalidParams, "not this one") } }
         try await withHosted(script, scope: .shared) { hosted in
             let session = try await hosted.client.openSession()
             for uri in ["test://one", "test://two"] {
                 _ = try await session.request("resources/subscribe", ["uri": .string(uri)])
             }
             _ = try await session.endSession()
-            try await hosted.launcher.events.until { events in
-                events.contains { if case .received(1, "resources/unsubscribe", _) = $0 { true } else { false } }
+            for uri in ["test://one", "test://two"] {
+                try await hosted.launcher.events.until(.received(1, "resources/unsubscribe", uri))
             }
-            // What comes later is told, and comes after all that there was to tell before.
-            let other = try await hosted.client.openSession()
-            _ = try await self.subscribe(other)
-            _ = try await self.subscribe(other, "resources/unsubscribe")
-            #expect(hosted.launcher.child(1).received.count { $0.hasPrefix("resources/unsubscribe") } == 2)
+        }
+    }
+
+    /// Most clients never say that they end.
+    @Test func theSubscriptionsOfASessionEndWithItsTime() async throws {
+        try await withHosted(Self.script, scope: .shared) { hosted in
+            _ = try await self.subscribe(try await hosted.client.openSession())
+            hosted.server.endSessions(by: SystemTime.wallTime())
+            #expect(hosted.server.state.withLock { $0.subscriptions.uris(of: .shared) } == [Self.uri])
+            hosted.server.endSessions(by: .distantFuture)
+            #expect(hosted.server.state.withLock { $0.subscriptions.uris(of: .shared) } == [])
+            try await hosted.launcher.events.until(.received(1, "resources/unsubscribe", Self.uri))
         }
     }
 
