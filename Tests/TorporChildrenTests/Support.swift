@@ -2,6 +2,7 @@ import CWarden
 import Glibc
 import Testing
 import TorporCore
+import TorporSystem
 
 @testable import TorporChildren
 
@@ -153,18 +154,19 @@ func children(of pid: Int32) -> [Int32] {
         .split(separator: " ").compactMap { Int32($0) }
 }
 
-/// The descriptors that are open.
+/// The descriptors that are open and what each is, but for those by which threads wait and count time: Dispatch makes them
+/// when they are first needed, and keeps them.
 func openDescriptors() -> Set<String> {
-    guard let folder = opendir("/proc/self/fd") else { return [] }
-    defer { closedir(folder) }
-    var names: Set<String> = []
-    while let entry = readdir(folder) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        if let number = Int32(name), number != dirfd(folder) { names.insert(name) }
-    }
-    return names
+    let own = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"]
+    let numbers = SystemRoot.machine.names(in: "/proc/self/fd") ?? []
+    return Set(
+        numbers.compactMap { number in
+            // Nothing, of the one by which they are listed.
+            guard let target = SystemRoot.machine.target(of: "/proc/self/fd/\(number)"), !own.contains(target) else {
+                return nil
+            }
+            return "\(number) \(target)"
+        })
 }
 
 /// The descriptors that are open beside `others`, and stay so: the watch opens files at any time, and closes them at once.

@@ -315,7 +315,8 @@ import TorporCore
                 for refused in Refused.all {
                     await #expect(throws: ChildError.self) { try await warden.start(refused.command) }
                 }
-                #expect(openDescriptors(beside: before) == [])
+                let left = openDescriptors(beside: before)
+                #expect(left == [], "\(left.sorted())")
             }
         }
     }
@@ -369,7 +370,8 @@ import TorporCore
                 }
                 #expect(children(of: pid) == [])
                 #expect(warden.count == 0)
-                #expect(openDescriptors(beside: before) == [])
+                let left = openDescriptors(beside: before)
+                #expect(left == [], "\(left.sorted())")
             }
         }
     }
