@@ -182,6 +182,7 @@ class Bodies(Attack):
         many = chunk * max(1, 65_536 // len(chunk))
         for _ in range(2 + 64 * MAX_REQUEST // len(many)):
             await connection.send(many)
+            await asyncio.sleep(0)  # sending alone may not let the loop look for an answer
             if connection.reader.at_eof() or connection.reader._buffer:
                 break
         else:
