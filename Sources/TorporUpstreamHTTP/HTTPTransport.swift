@@ -39,7 +39,7 @@ package final class HTTPTransport: UpstreamTransport {
     let host: String
     let eventLoop: any EventLoop
     let loop: NIOLoopBoundBox<Loop>
-    private let unsentBytes = Mutex(0)
+    private let unsentBytes: UnsentBytes
     private let isOlder = Atomic<Bool>(false)
     private let isClosed: EventLoopPromise<Void>
 
@@ -48,6 +48,7 @@ package final class HTTPTransport: UpstreamTransport {
     init(_ client: HTTPUpstreamClient, _ settings: HTTPUpstreamSettings, on eventLoop: any EventLoop) {
         self.client = client
         self.settings = settings
+        self.unsentBytes = UnsentBytes(limit: settings.unsentMax)
         self.host = settings.host
         self.eventLoop = eventLoop
         self.loop = NIOLoopBoundBox.makeBoxSendingValue(Loop(), eventLoop: eventLoop)
@@ -61,12 +62,7 @@ package final class HTTPTransport: UpstreamTransport {
     // MARK: Sending
 
     package func send(_ message: UpstreamMessage) -> Bool {
-        let size = message.body.count
-        let isTaken = self.unsentBytes.withLock { unsent in
-            guard unsent == 0 || unsent + size <= self.settings.unsentMax else { return false }
-            unsent += size
-            return true
-        }
+        let isTaken = self.unsentBytes.take(message.body.count)
         if isTaken { self.eventLoop.execute { self.post(message) } }
         return isTaken
     }
@@ -133,7 +129,7 @@ package final class HTTPTransport: UpstreamTransport {
     }
 
     /// So many bytes do not wait any more.
-    func sent(_ bytes: Int) { self.unsentBytes.withLock { $0 -= bytes } }
+    func sent(_ bytes: Int) { self.unsentBytes.giveBack(bytes) }
 
     // MARK: Header fields
 

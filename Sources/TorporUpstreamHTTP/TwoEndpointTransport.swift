@@ -1,7 +1,6 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
-import Synchronization
 import TorporCore
 import TorporProtocol
 package import TorporUpstream
@@ -35,7 +34,7 @@ package final class TwoEndpointTransport: UpstreamTransport {
     private let settings: HTTPUpstreamSettings
     private let eventLoop: any EventLoop
     private let loop: NIOLoopBoundBox<Loop>
-    private let unsentBytes = Mutex(0)
+    private let unsentBytes: UnsentBytes
     private let isClosed: EventLoopPromise<Void>
 
     /// How long the server may take to take a message. Its answer to a request comes on the stream, at its time.
@@ -46,6 +45,7 @@ package final class TwoEndpointTransport: UpstreamTransport {
     init(_ client: HTTPUpstreamClient, _ settings: HTTPUpstreamSettings, on eventLoop: any EventLoop) {
         self.client = client
         self.settings = settings
+        self.unsentBytes = UnsentBytes(limit: settings.unsentMax)
         self.eventLoop = eventLoop
         self.loop = NIOLoopBoundBox.makeBoxSendingValue(Loop(), eventLoop: eventLoop)
         self.isClosed = eventLoop.makePromise()
@@ -80,12 +80,7 @@ package final class TwoEndpointTransport: UpstreamTransport {
     // MARK: Sending
 
     package func send(_ message: UpstreamMessage) -> Bool {
-        let size = message.body.count
-        let isTaken = self.unsentBytes.withLock { unsent in
-            guard unsent == 0 || unsent + size <= self.settings.unsentMax else { return false }
-            unsent += size
-            return true
-        }
+        let isTaken = self.unsentBytes.take(message.body.count)
         if isTaken { self.eventLoop.execute { self.post(message) } }
         return isTaken
     }
@@ -99,7 +94,7 @@ package final class TwoEndpointTransport: UpstreamTransport {
     /// There is nothing to begin.
     package func opened(_ server: UpstreamServer) {}
 
-    private func sent(_ bytes: Int) { self.unsentBytes.withLock { $0 -= bytes } }
+    private func sent(_ bytes: Int) { self.unsentBytes.giveBack(bytes) }
 
     private func post(_ message: UpstreamMessage) {
         guard !self.loop.value.isClosed else { return self.sent(message.body.count) }
